@@ -1,0 +1,145 @@
+"""What an unreliable reasoner is: how well its directions point, how often they mean nothing.
+
+A reasoner proposes the direction ``u = rho n + sqrt(1 - rho^2) w``: ``n`` is the true descent
+direction, ``w`` is uniform on the unit sphere, and ``rho = E<u, n>`` is the *alignment*. With
+probability ``h`` (a *hallucination*) the direction has alignment ``rho_h`` instead. Simulated
+reasoners take their parameters from here, so theory and simulation share one definition.
+
+Not covered: error that persists between steps or is shared between traces, and gate errors.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+
+class RegimeWarning(UserWarning):
+    """A law is used outside the regime in which it was derived."""
+
+
+class Reliability(NamedTuple):
+    """How reliable a reasoner and its evaluator are; fields are scalars or arrays (a JAX pytree).
+
+    Attributes:
+        alignment: rho in [-1, 1], the expected cosine-like projection <u, n> of a direction.
+        hallucination: h in [0, 1], probability that a direction has alignment rho_h instead.
+        hallucination_alignment: rho_h in [-1, 1]; 0 is uninformative, negative is adversarial.
+        score_noise: sigma >= 0, standard deviation of the noise of *one* score, in units of the
+            current suboptimality f (so 0.01 means one per cent of what is left to gain).
+    """
+
+    alignment: npt.ArrayLike
+    hallucination: npt.ArrayLike = 0.0
+    hallucination_alignment: npt.ArrayLike = 0.0
+    score_noise: npt.ArrayLike = 0.0
+
+
+_RANGES = {
+    "alignment": (-1.0, 1.0),
+    "hallucination": (0.0, 1.0),
+    "hallucination_alignment": (-1.0, 1.0),
+    "score_noise": (0.0, np.inf),
+}
+
+
+def validate(reliability: Reliability) -> Reliability:
+    """Check that every field lies in its range.
+
+    Fields that are JAX tracers have no value yet and are passed over.
+
+    Args:
+        reliability: The record to check.
+
+    Returns:
+        The same record.
+
+    Raises:
+        ValueError: If a concrete field is not a number or is out of range.
+
+    Example:
+        >>> validate(Reliability(alignment=0.2)).alignment
+        0.2
+    """
+    for name, (low, high) in _RANGES.items():
+        value = getattr(reliability, name)
+        try:
+            numbers = np.asarray(value, float)
+        except TypeError as error:
+            if hasattr(value, "__array__"):  # a tracer: an array without numbers
+                continue
+            raise ValueError(f"`{name}` must be a number or an array, got {value!r}.") from error
+        if not np.all((numbers >= low) & (numbers <= high)):
+            raise ValueError(
+                f"`{name}` is {value}, which is not in [{low:g}, {high:g}]: "
+                f"{_WHY[name]} Pass a value in that range."
+            )
+    return reliability
+
+
+_WHY = {
+    "alignment": "it is a projection on a unit vector.",
+    "hallucination": "it is a probability.",
+    "hallucination_alignment": "it is a projection on a unit vector.",
+    "score_noise": "it is a standard deviation.",
+}
+
+
+def mean_alignment(reliability: Reliability) -> np.ndarray | float:
+    """Average alignment (1 - h) rho + h rho_h: all that an ungated mean gain depends on [exact].
+
+    Args:
+        reliability: The reasoner.
+
+    Returns:
+        The mean alignment, in the broadcast shape of the fields. Works on JAX arrays too.
+
+    Example:
+        >>> round(mean_alignment(Reliability(alignment=0.4, hallucination=0.25)), 12)
+        0.3
+    """
+    share = reliability.hallucination
+    return (1.0 - share) * reliability.alignment + share * reliability.hallucination_alignment
+
+
+def scaled(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
+    """Scaled alignment r = rho sqrt(d); for large d every law depends on rho and d through r only.
+
+    Args:
+        alignment: rho.
+        dim: Dimension d.
+
+    Returns:
+        r, in the broadcast shape.
+    """
+    return (np.asarray(alignment, float) * np.sqrt(dim))[()]
+
+
+def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
+    """Alignment rho = r / sqrt(d), the inverse of `scaled`.
+
+    Args:
+        scaled_alignment: r.
+        dim: Dimension d.
+
+    Returns:
+        rho, in the broadcast shape.
+    """
+    return (np.asarray(scaled_alignment, float) / np.sqrt(dim))[()]
+
+
+def scaled_noise(
+    score_noise: npt.ArrayLike, dim: npt.ArrayLike, noisy_scores: int = 2
+) -> np.ndarray | float:
+    """Scaled noise of a measured *gain*: varsigma = sigma sqrt(k) d, with k noisy scores in it.
+
+    Args:
+        score_noise: sigma, noise of one score relative to f.
+        dim: Dimension d.
+        noisy_scores: 2 if candidate and incumbent are both scored afresh, 1 if the incumbent's
+            value is known exactly.
+
+    Returns:
+        varsigma, in the broadcast shape.
+    """
+    return (np.sqrt(noisy_scores) * np.asarray(score_noise, float) * np.asarray(dim, float))[()]

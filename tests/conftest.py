@@ -1,0 +1,9 @@
+"""Settings of every test: property-based tests draw the same examples on every machine."""
+
+import hypothesis
+
+hypothesis.settings.register_profile(
+    "ci", derandomize=True, deadline=None, max_examples=25, print_blob=True
+)
+hypothesis.settings.register_profile("explore", deadline=None, max_examples=500)
+hypothesis.settings.load_profile("ci")

@@ -1,0 +1,74 @@
+"""Sandboxes: how programs nobody trusts are run, and what each way does not cover.
+
+`detect()` gives the strongest backend that works on this machine: `bubblewrap`, then
+`namespaces`, then `process`. Every backend lists what it leaves open in `not_covered`; a run
+should say it at its start (`describe`).
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from gome_agent.sandbox._bubblewrap import BubblewrapSandbox as BubblewrapSandbox
+from gome_agent.sandbox._namespaces import NamespaceSandbox as NamespaceSandbox
+from gome_agent.sandbox._process import ProcessSandbox as ProcessSandbox
+from gome_agent.sandbox.base import (
+    Execution as Execution,
+    Limits as Limits,
+    Outcome as Outcome,
+    Sandbox as Sandbox,
+    SandboxUnavailable as SandboxUnavailable,
+)
+from gome_agent.sandbox.outputs import read_output as read_output
+
+_Backend = BubblewrapSandbox | NamespaceSandbox | ProcessSandbox
+
+
+def detect(preferred: str | None = None) -> Sandbox:
+    """Return the strongest sandbox that works here, or the one that is asked for by name.
+
+    Each candidate runs one trivial script first, so the answer is about this machine and not
+    about what is installed on it. Nothing is remembered between calls.
+
+    Args:
+      preferred: `bubblewrap`, `namespaces` or `process`; None takes the first that works.
+
+    Raises:
+      SandboxUnavailable: the named one is unknown or does not work here, or none works. A named
+        sandbox is never replaced by a weaker one.
+    """
+    backends: dict[str, _Backend] = {
+        backend.name: backend
+        for backend in (BubblewrapSandbox(), NamespaceSandbox(), ProcessSandbox())
+    }
+    if preferred is not None:
+        if preferred not in backends:
+            raise SandboxUnavailable(_unknown(preferred, list(backends)))
+        backends[preferred].probe()
+        return backends[preferred]
+    refusals = []
+    for backend in backends.values():
+        try:
+            backend.probe()
+        except SandboxUnavailable as refusal:
+            refusals.append(f"{backend.name}: {refusal}")
+        else:
+            return backend
+    raise SandboxUnavailable("no sandbox works on this machine. " + "; ".join(refusals))
+
+
+def describe(sandbox: Sandbox) -> str:
+    """Return one paragraph that names a sandbox and all it does not cover.
+
+    >>> describe(ProcessSandbox()).startswith("Scripts run in the sandbox `process`.")
+    True
+    """
+    return f"Scripts run in the sandbox `{sandbox.name}`. Not covered: " + " ".join(
+        f"({number}) {sentence}" for number, sentence in enumerate(sandbox.not_covered, start=1)
+    )
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean `{near[0]}`?" if near else ""
+    return f"there is no sandbox `{name}`{hint} Known: {', '.join(known)}."

@@ -1,0 +1,116 @@
+"""Which part of the file system a script may see: one list of mounts for two backends.
+
+A script sees the system's programs and libraries, the interpreter and its packages, its work
+folder at `/job`, the data at `/job/input`, and nothing else: no home folder, no other project,
+no file of the agent. Packages installed "editable" are therefore missing, and links in the data
+folder that point outside it lead nowhere. The neutral path keeps the names of the host's folders
+out of tracebacks; a determined script can still read them in `/proc/self/mountinfo`.
+
+Not covered: a second hard link to a sealed file at a visible place.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gome_agent.sandbox.base import Limits
+
+JOB = "/job"
+
+Kind = Literal[
+    "read", "write", "link", "scratch", "devices", "processes", "hide_folder", "hide_file"
+]
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# The dynamic linker, alternatives of system libraries, fonts, time zone; no accounts, no keys.
+_SETTINGS = tuple(
+    f"/etc/{name}"
+    for name in ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts")
+)
+_TIME_ZONE = "/etc/localtime"
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One step in building the script's file system."""
+
+    kind: Kind
+    target: str
+    source: str = ""
+    size: int = 0
+    """Bytes, for `scratch` only."""
+
+
+def script_view(
+    workdir: Path, data: Path, sealed: Sequence[Path], limits: Limits
+) -> tuple[Mount, ...]:
+    """Return the mounts in the order in which they must be made.
+
+    Raises:
+      ValueError: a sealed path is itself something the script must see.
+    """
+    visible = (
+        *_system(),
+        Mount("scratch", "/tmp", size=limits.file_bytes),
+        Mount("processes", "/proc"),
+        Mount("devices", "/dev"),
+        Mount("scratch", "/dev/shm", size=limits.file_bytes),
+        *_interpreter(),
+        Mount("write", JOB, str(workdir.resolve())),
+        Mount("read", f"{JOB}/input", str(data.resolve())),
+    )
+    return (*visible, *_hidden(visible, sealed))
+
+
+def _system() -> Iterator[Mount]:
+    for name in (*_SYSTEM, *_SETTINGS):
+        path = Path(name)
+        if path.is_symlink():
+            yield Mount("link", name, os.readlink(path))
+        elif path.exists():
+            yield Mount("read", name, name)
+    if Path(_TIME_ZONE).exists():
+        yield Mount("read", _TIME_ZONE, os.path.realpath(_TIME_ZONE))
+
+
+def _interpreter() -> Iterator[Mount]:
+    """Folders of the running interpreter, each under every name by which it may be asked for."""
+    wanted = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)}
+    wanted |= {path.resolve() for path in wanted}
+    seen: list[Path] = [Path("/usr")]
+    for folder in sorted(wanted, key=lambda path: len(path.parts)):
+        if not any(folder.is_relative_to(parent) for parent in seen):
+            seen.append(folder)
+            yield Mount("read", str(folder), str(folder.resolve()))
+    for hop in _links(Path(sys.executable)):
+        if not any(hop.is_relative_to(parent) for parent in seen):
+            yield Mount("read", str(hop), str(hop.resolve()))
+
+
+def _links(path: Path) -> Iterator[Path]:
+    """A path and what it points to, link by link."""
+    for _ in range(40):  # the kernel's own bound
+        yield path
+        if not path.is_symlink():
+            return
+        path = Path(os.path.normpath(path.parent / os.readlink(path)))
+
+
+def _hidden(visible: Sequence[Mount], sealed: Sequence[Path]) -> Iterator[Mount]:
+    for path in sealed:
+        real = path.resolve()
+        for mount in visible:
+            if mount.kind not in ("read", "write") or not real.is_relative_to(mount.source):
+                continue
+            if real == Path(mount.source):
+                raise ValueError(
+                    f"the sealed path `{path}` is what the script sees as `{mount.target}`;"
+                    " seal a part of it, or pass other data"
+                )
+            target = os.path.join(mount.target, real.relative_to(mount.source))
+            yield Mount("hide_folder" if real.is_dir() else "hide_file", target)

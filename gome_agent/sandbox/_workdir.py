@@ -1,0 +1,112 @@
+"""Prepare a work folder for one script and clean it afterwards.
+
+The folder may have been written by an earlier hostile script, so nothing in it is trusted: the
+script is saved to a new file, never through a link that lies there, and whatever is in the place
+of `input` is removed first and last, so that no path to the data stays behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+from gome_agent.sandbox.base import SandboxUnavailable
+
+SCRIPT = "solution.py"
+
+
+@contextlib.contextmanager
+def prepared(
+    script: str,
+    workdir: Path,
+    data: Path,
+    sealed: Sequence[Path],
+    access: Literal["link", "mount"],
+) -> Iterator[None]:
+    """Save the script and make `input`; remove `input` afterwards.
+
+    Args:
+      script: Python source.
+      workdir: made if missing; its `solution.py` and `input` are replaced.
+      data: folder with the task's public files.
+      sealed: paths that are going to be hidden.
+      access: `link` makes `input` a link to the data, `mount` an empty folder to mount them on.
+
+    Raises:
+      ValueError: the data are no folder, or lie in the work folder, where they would be lost; or
+        a sealed path does not exist (a misspelt seal protects nothing).
+      SandboxUnavailable: something in the work folder cannot be replaced.
+    """
+    if not data.is_dir():
+        raise ValueError(f"the data folder `{data}` is not a folder")
+    if data.resolve().is_relative_to(workdir.resolve()):
+        raise ValueError(
+            f"the data `{data}` lie inside the work folder `{workdir}`, where the script can"
+            " write; keep them elsewhere"
+        )
+    for path in sealed:
+        if not path.exists():
+            raise ValueError(
+                f"the sealed path `{path}` does not exist, so it cannot be hidden; check its name"
+            )
+    workdir.mkdir(parents=True, exist_ok=True)
+    entry = workdir / "input"
+    _remove(entry)
+    _remove(workdir / SCRIPT)
+    _write_new(workdir / SCRIPT, script)
+    if access == "link":
+        entry.symlink_to(data.resolve(), target_is_directory=True)
+    else:
+        entry.mkdir()
+    try:
+        yield
+    finally:
+        _remove(entry)
+
+
+@contextlib.contextmanager
+def temporary_folder(workdir: Path) -> Iterator[Path]:
+    """Make a folder for temporary files inside a work folder; remove it afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix=".tmp-", dir=workdir)).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_new(path: Path, text: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, flags, 0o644), "wb") as file:
+        # A model may write lone surrogates: Python shall report them as the script's own error.
+        file.write(text.encode("utf-8", "surrogatepass"))
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is at a path without following links."""
+    try:
+        if path.is_symlink() or path.is_file():
+            path.unlink()
+        elif path.is_dir():
+            _unlock(path)
+            shutil.rmtree(path)
+        elif os.path.lexists(path):  # a pipe or socket
+            path.unlink()
+    except (OSError, RecursionError) as error:
+        raise SandboxUnavailable(
+            f"`{path}`, left by an earlier script, cannot be removed ({error});"
+            " use a fresh work folder"
+        ) from error
+
+
+def _unlock(folder: Path) -> None:
+    """Give back permissions that a script took away from its own folders."""
+    os.chmod(folder, 0o700)
+    for parent, names, _ in os.walk(folder):  # does not follow links
+        for path in (os.path.join(parent, name) for name in names):
+            if not os.path.islink(path):
+                os.chmod(path, 0o700)

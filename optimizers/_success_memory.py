@@ -1,0 +1,164 @@
+"""Success memory: momentum over what was accepted, read through a similarity kernel.
+
+The published agent keeps (hypothesis, score) pairs of accepted steps and shows some of them to the
+model ("Reasoning as Gradient", arXiv:2603.01692, section on success memory). As an update law:
+
+    m_t = sum_j N p_j decay^(age_j) u_j,     p = softmax_j clip(a_t cos(g_t, u_j) + b tanh(z_j))
+    update direction = |g_t| (g_t / |g_t| + weight * m_t)
+
+where `u_j` is the diagnosed direction of the j-th accepted step (its innovation, not the blend that
+was applied), `z_j` its gain over the root mean square of remembered gains (direction-aware and free
+of units, where the published kernel takes tanh of raw metric differences), `a_t` falls by half
+every `half_life` steps, and `N` is the number of memories: with a flat kernel m is plain momentum
+over accepted innovations. Three choices follow the theory of success memory:
+
+* gating needs no code here. `settle` commits this rule's state only with an accepted step.
+* m is not normalised: its norm is its confidence. Normalising loses half or more of the benefit.
+* probabilities are used as weights, the expectation of sampling; never "the oldest first".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int
+
+from optimizers.base import UpdateRule
+
+
+class Success(NamedTuple):
+    """One remembered step, or a batch of them with a leading axis `memories`."""
+
+    direction: Float[Array, "*memories dim"]
+    """Unit innovation, in the sign of a gradient."""
+    gain: Float[Array, "*memories"]
+    """Improvement of the score; 0 if no scores are passed."""
+    step: Int[Array, "*memories"]
+    exists: Bool[Array, "*memories"]
+
+
+class SuccessMemoryState(NamedTuple):
+    """What is remembered, and the step that still waits for its outcome."""
+
+    memory: Success
+    pending: Success
+    pending_params: Float[Array, " dim"]
+    pending_value: Float[Array, ""]
+    count: Int[Array, ""]
+
+
+def scale_by_success_memory(
+    decay: float = 0.9,
+    weight: float = 0.3,
+    *,
+    similarity: float = 1.0,
+    gain: float = 1.0,
+    half_life: float = 30.0,
+    clip: float = 2.0,
+    capacity: int = 32,
+) -> UpdateRule:
+    """Add the remembered accepted innovations to the current direction.
+
+    Degree 1 in the current gradient, odd while the memory is empty, silent on silence (a zero
+    gradient gives a zero update), rotation-equivariant. Without `value` and `step` extra arguments
+    all gains count alike and age is counted in updates.
+
+    Args:
+      decay: what a memory keeps of its weight per step, in [0, 1].
+      weight: weight of the memory vector against the current unit direction; 0 is plain SGD.
+      similarity: kernel weight of the cosine between current and remembered direction.
+      gain: kernel weight of the squashed relative gain.
+      half_life: number of steps in which the influence of similarity halves.
+      clip: kernel logits are clamped to [-clip, clip], so odds never exceed exp(2 clip).
+      capacity: number of memories; the one with the least weight makes room.
+
+    Returns:
+      The transformation; follow it with a learning rate (see `recipes.gome`).
+
+    Raises:
+      ValueError: an argument is out of range.
+    """
+    if not 0.0 <= decay <= 1.0:
+        raise ValueError(f"`decay` must lie in [0, 1], got {decay}")
+    if capacity < 1 or half_life <= 0 or clip < 0:
+        raise ValueError(
+            "success memory needs capacity >= 1, half_life > 0 and clip >= 0; got "
+            f"capacity={capacity}, half_life={half_life}, clip={clip}"
+        )
+
+    def init(params):
+        flat, _ = ravel_pytree(params)
+        zero = jnp.zeros_like(flat)
+        one = Success(zero, jnp.zeros(()), jnp.zeros((), jnp.int32), jnp.zeros((), bool))
+        many = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), one)
+        return SuccessMemoryState(many, one, zero, jnp.zeros(()), jnp.zeros((), jnp.int32))
+
+    def weights_of(memory: Success, unit, step):
+        """Retrieval weight of each memory, shape `(capacity,)`; 0 where there is none."""
+        number = memory.exists.sum()
+        cosine = memory.direction @ unit
+        spread = jnp.sqrt((memory.gain**2).sum() / jnp.maximum(number, 1))
+        relative = jnp.tanh(memory.gain / jnp.where(spread > 0, spread, 1.0))
+        fading = similarity * 0.5 ** (step / half_life)
+        logits = jnp.clip(fading * cosine + gain * relative, -clip, clip)
+        logits = jnp.where(memory.exists, logits, -jnp.inf)
+        probability = jax.nn.softmax(logits, where=memory.exists)
+        age = jnp.maximum(step - memory.step, 0)
+        return jnp.where(memory.exists, number * probability * decay**age, 0.0)
+
+    def remember(state: SuccessMemoryState, flat_params, value, step) -> Success:
+        """The memory with the pending step in it: this state was committed, so it succeeded."""
+        moved = flat_params != state.pending_params
+        carried_out = jnp.where(moved.any(), moved, True)
+        direction, length = _unit(state.pending.direction * carried_out)
+        entry = state.pending._replace(
+            direction=direction,
+            gain=_finite(state.pending_value - value),
+            exists=state.pending.exists & (length > 0),  # a step done elsewhere is no evidence
+        )
+        weakest = jnp.argmin(weights_of(state.memory, entry.direction, step))
+        free = jnp.argmin(state.memory.exists)
+        slot = jnp.where(state.memory.exists.all(), weakest, free)
+        stored = jax.tree.map(lambda rows, x: rows.at[slot].set(x), state.memory, entry)
+        return jax.tree.map(
+            lambda new, old: jnp.where(entry.exists, new, old), stored, state.memory
+        )
+
+    def update(updates, state, params=None, *, value=0.0, step=None, **extra_args):
+        del extra_args
+        gradient, unravel = ravel_pytree(updates)
+        flat_params = state.pending_params if params is None else ravel_pytree(params)[0]
+        value = jnp.asarray(value, state.pending_value.dtype)
+        step = state.count if step is None else jnp.asarray(step, jnp.int32)
+        memory = remember(state, flat_params, value, step)
+        unit, norm = _unit(gradient)
+        recalled = weights_of(memory, unit, step) @ memory.direction
+        blended = norm * (unit + weight * recalled)
+        return unravel(blended.astype(gradient.dtype)), SuccessMemoryState(
+            memory=memory,
+            pending=Success(unit, jnp.zeros(()), step, norm > 0),
+            pending_params=flat_params,
+            pending_value=value,
+            count=state.count + 1,
+        )
+
+    return UpdateRule(init, update)
+
+
+def decay_of(half_life: float) -> float:
+    """Decay per step that halves a weight in `half_life` steps: `2^(-1/half_life)`."""
+    return math.exp2(-1.0 / half_life)
+
+
+def _unit(vector):
+    """Unit vector and norm; the zero vector stays zero."""
+    norm = jnp.linalg.norm(vector)
+    return vector / jnp.where(norm > 0, norm, 1.0), norm
+
+
+def _finite(x):
+    return jnp.where(jnp.isfinite(x), x, 0.0)

@@ -1,0 +1,82 @@
+"""The node arrays that tree searches share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from optimizers.base import Expansion, Observation, Operator
+
+
+class Tree(NamedTuple):
+    """Nodes in the order in which they were evaluated; row `i` exists iff `i < size`."""
+
+    size: Int[Array, ""]
+    parent: Int[Array, " nodes"]
+    score: Float[Array, " nodes"]
+    valid: Bool[Array, " nodes"]
+    children: Int[Array, " nodes"]
+    debug_depth: Int[Array, " nodes"]
+    """Consecutive debug edges that lead to the node."""
+
+    @property
+    def exists(self) -> Bool[Array, " nodes"]:
+        return jnp.arange(self.parent.shape[0]) < self.size
+
+    @property
+    def good(self) -> Bool[Array, " nodes"]:
+        return self.exists & self.valid
+
+    @property
+    def buggy(self) -> Bool[Array, " nodes"]:
+        return self.exists & ~self.valid
+
+    @property
+    def drafts(self) -> Int[Array, ""]:
+        """Number of nodes without a parent, failed ones included."""
+        return (self.exists & (self.parent < 0)).sum()
+
+
+def empty_tree(capacity: int) -> Tree:
+    """A tree without nodes that can hold `capacity` of them."""
+    integers = jnp.zeros((capacity,), jnp.int32)
+    return Tree(
+        size=jnp.zeros((), jnp.int32),
+        parent=integers - 1,
+        score=jnp.full((capacity,), -jnp.inf),
+        valid=jnp.zeros((capacity,), bool),
+        children=integers,
+        debug_depth=integers,
+    )
+
+
+def grow(tree: Tree, expansion: Expansion, observation: Observation) -> tuple[Tree, Int[Array, ""]]:
+    """Append the candidate; every candidate becomes a node, failed ones too.
+
+    Returns:
+      The tree and the new node's row, -1 if the tree is full (the node is then not kept).
+    """
+    full = tree.size >= tree.parent.shape[0]
+    row = jnp.where(full, tree.parent.shape[0], tree.size)
+    parent = expansion.parent
+    depth = jnp.where(expansion.operator == Operator.DEBUG, tree.debug_depth[parent] + 1, 0)
+    counted = jnp.where(parent >= 0, parent, tree.parent.shape[0])
+    grown = Tree(
+        size=jnp.minimum(tree.size + 1, tree.parent.shape[0]),
+        parent=tree.parent.at[row].set(parent, mode="drop"),
+        score=tree.score.at[row].set(
+            jnp.where(observation.valid, observation.score, -jnp.inf), mode="drop"
+        ),
+        valid=tree.valid.at[row].set(observation.valid, mode="drop"),
+        children=tree.children.at[counted].add(1, mode="drop"),
+        debug_depth=tree.debug_depth.at[row].set(depth, mode="drop"),
+    )
+    return grown, jnp.where(full, -1, row)
+
+
+def choose_uniformly(key: Key[Array, ""], allowed: Bool[Array, " nodes"]) -> Int[Array, ""]:
+    """A random index among the allowed ones; meaningless if there are none."""
+    return jnp.argmax(jax.random.gumbel(key, allowed.shape) + jnp.where(allowed, 0.0, -jnp.inf))

@@ -232,9 +232,7 @@ def parent_params(run: Run, expansion: Expansion) -> Params:
     return _select(expansion.parent >= 0, _row(run.params, expansion.parent), run.origin)
 
 
-def propose(
-    strategy: Strategy, run: Run, expansion: Expansion, direction: Params
-) -> Proposal:
+def propose(strategy: Strategy, run: Run, expansion: Expansion, direction: Params) -> Proposal:
     """Turn the world's answer into a candidate. Changes nothing.
 
     Only DESCEND goes through the update rule. IMPROVE takes `-direction` as the move itself and

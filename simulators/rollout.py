@@ -20,7 +20,6 @@ from simulators.evaluators import Evaluator
 from simulators.landscapes import Landscape
 from simulators.oracles import Oracle
 
-
 # A batch of rollouts usually runs for less time than it compiles; level 1 halves the compilation
 # and leaves the running time as it is (measured on CPU).
 _FAST_COMPILATION = {"xla_backend_optimization_level": 1}

@@ -48,7 +48,7 @@ class Execution:
     """One sentence when the outcome is not `ok`: which limit, which signal, which exit code."""
 
 
-class SandboxUnavailable(RuntimeError):  # noqa: N818  (a state of the machine, not a bug)
+class SandboxUnavailable(RuntimeError):
     """This backend cannot run here; the message says what is missing and what to do."""
 
 

@@ -1,0 +1,1 @@
+"""Studies, runs and the command line: the only package that imports all the others."""

@@ -1,0 +1,141 @@
+"""The `gome` command: dispatch only. Each command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="gome",
+    help="Reasoning as gradient: update rules for agents that do machine-learning engineering.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder for the results; created.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]
+
+
+@app.command()
+def tasks() -> None:
+    """List the bundled tasks."""
+    from experiments import display
+
+    display.tasks()
+
+
+@app.command()
+def run(
+    task: Annotated[str, typer.Argument(help="Name of a task; see `gome tasks`.")],
+    out: Out,
+    strategy: Annotated[
+        str,
+        typer.Option(
+            help="Rule, policy or strategy with arguments, e.g. 'momentum(decay=0.8)', "
+            "'aide(drafts=5)', or 'package.module:object'."
+        ),
+    ] = "gome",
+    reasoner: Annotated[
+        str, typer.Option(help="'expert', or 'unreliable(expert, rho=0.3)'.")
+    ] = "expert",
+    steps: Annotated[int, typer.Option(min=1, help="Candidates to evaluate.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, help="Same seed, same decisions.")] = 0,
+    seconds: Annotated[float, typer.Option(min=1, help="Wall clock of the whole run.")] = float(
+        "inf"
+    ),
+    seconds_per_run: Annotated[
+        float, typer.Option(min=1, help="Wall clock of one script.")
+    ] = 120.0,
+    sandbox: Annotated[
+        str | None, typer.Option(help="Backend; the strongest that works here by default.")
+    ] = None,
+) -> None:
+    """Optimise a task: write, run and improve real scripts until the budget ends."""
+    from experiments import display
+    from experiments.runs import RunConfig
+
+    config = RunConfig(
+        task=task,
+        strategy=strategy,
+        reasoner=reasoner,
+        steps=steps,
+        seed=seed,
+        seconds=seconds,
+        seconds_per_run=seconds_per_run,
+        sandbox=sandbox,
+    )
+    summary = display.run(config, out)
+    if summary["ended_by"] == "interrupted":
+        raise typer.Exit(130)
+    if summary["submission"] is None:
+        raise typer.Exit(1)
+
+
+@app.command()
+def grade(directory: RunFolder) -> None:
+    """Score a finished run on the held-out answers; tells the medal."""
+    from experiments import display
+
+    display.grade(directory)
+
+
+@app.command()
+def report(
+    directory: RunFolder,
+    to: Annotated[Path | None, typer.Option(help="File; DIR/report.html by default.")] = None,
+) -> None:
+    """Write one self-contained HTML page about a run, finished or not."""
+    from experiments import display
+
+    display.report(directory, to)
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="Name of a study, or 'list'.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder for the results; created.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A small version, in a minute.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Change a setting; may be repeated."),
+    ] = None,
+) -> None:
+    """Run a study, or what is left of it: table, figure and manifest."""
+    from experiments import display
+
+    if name == "list":
+        display.studies()
+        return
+    if out is None:
+        raise typer.BadParameter("`gome study NAME` needs --out DIR", param_hint="--out")
+    display.study(name, out, quick=quick, settings=settings or [])
+
+
+def main() -> None:
+    """Entry point: errors of the user's are one message, not a traceback."""
+    try:
+        app()
+    except Exception as error:
+        if not _is_for_users(error):
+            raise
+        print(f"gome: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("gome: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _is_for_users(error: Exception) -> bool:
+    """Whether the error was written for the user: one of our own classes, or a missing file."""
+    ours = ("experiments", "gome_agent", "optimizers", "gome_theory", "simulators")
+    return type(error).__module__.split(".")[0] in ours or isinstance(error, FileNotFoundError)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""What the commands show on a terminal: tables, progress, where to look next."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from experiments import runs, spec
+
+CONSOLE = Console(highlight=False)
+
+
+def tasks() -> None:
+    """A table of the bundled tasks."""
+    from gome_agent.tasks import registry
+
+    table = Table("task", "kind", "metric", "better", "what it is", box=None, pad_edge=False)
+    for name in registry.names():
+        facts = registry.load(name).facts
+        better = "higher" if facts.metric.higher_is_better else "lower"
+        table.add_row(f"[bold]{name}", facts.kind, facts.metric.name, better, facts.title)
+    CONSOLE.print(table)
+
+
+def studies() -> None:
+    """A table of the studies."""
+    from experiments import studies
+
+    table = Table("study", "question", box=None, pad_edge=False)
+    for name in studies.names():
+        table.add_row(f"[bold]{name}", studies.load(name).question)
+    CONSOLE.print(table)
+
+
+def run(config: runs.RunConfig, out: Path) -> dict[str, Any]:
+    """Run with a line per step and a progress bar; says where to look at the end."""
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=CONSOLE,
+    )
+    bar = progress.add_task("preparing", total=config.steps)
+    best: list[float] = []
+
+    def on_start(task, backend) -> None:
+        facts = task.facts
+        better = "higher is better" if facts.metric.higher_is_better else "lower is better"
+        CONSOLE.print(
+            f"[bold]{facts.name}[/] {escape(facts.title)} · {facts.metric.name}, {better} · "
+            f"{escape(config.strategy)} · {escape(config.reasoner)} · seed {config.seed}"
+        )
+        CONSOLE.print(f"[dim]sandbox: {escape(_describe(backend))}[/]")
+
+    def on_step(step) -> None:
+        if step.solution.valid:
+            best[:] = [max([step.solution.score, *best])]
+        mark = "[green]●[/]" if step.accepted else "[red]×[/]" if not step.solution.valid else "○"
+        what = step.edit.note or step.operator.name.lower() if step.edit else "no candidate"
+        CONSOLE.print(f"{mark} {step.step:3d} {escape(what)} [dim]{escape(step.reason)}[/]")
+        shown = f"best {abs(best[0]):.5g}" if best else "nothing valid yet"
+        progress.update(bar, advance=1, description=shown)
+
+    with progress:
+        summary = runs.execute(config, out, on_start=on_start, on_step=on_step)
+    _outcome(summary, out)
+    return summary
+
+
+def _outcome(summary: dict[str, Any], out: Path) -> None:
+    if summary["ended_by"] == "interrupted":
+        CONSOLE.print("[yellow]interrupted[/]: what was found so far is kept")
+    if summary["validation"] is None:
+        CONSOLE.print(f"[red]no valid solution[/]; read {out / 'journal.sqlite'} for the failures")
+        return
+    score, spread = summary["validation"]["score"], summary["validation"]["stderr"]
+    CONSOLE.print(
+        f"{summary['metric']} {score:.5g} ± {spread:.2g} in validation "
+        f"(first draft {summary['first_draft']:.5g}) · {summary['evaluations']} evaluations · "
+        f"{summary['accepted']} accepted, {summary['rejected']} rejected, "
+        f"{summary['failed']} failed · {summary['wall_seconds']:.0f} s"
+    )
+    CONSOLE.print(
+        f"best script {out / 'best_solution.py'} · next: gome grade {out} · gome report {out}"
+    )
+
+
+def grade(directory: Path) -> None:
+    """Held-out score, medal, and where the first draft would have been."""
+    summary = runs.grade(directory)
+    rows = [("submitted", summary["held_out"])]
+    if "first_draft_held_out" in summary:
+        rows.append(("first draft", summary["first_draft_held_out"]))
+    table = Table("", summary["metric"], "medal", "rank", "", box=None, pad_edge=False)
+    for name, held_out in rows:
+        rank = f"{held_out['rank']} of {held_out['teams']}"
+        above = "above the median" if held_out["above_median"] else "below the median"
+        table.add_row(name, f"{held_out['score']:.5g}", held_out["medal"], rank, above)
+    CONSOLE.print(table)
+    needed = ", ".join(f"{k} {v:.5g}" for k, v in summary["held_out"]["thresholds"].items())
+    CONSOLE.print(f"[dim]thresholds: {needed}[/]")
+
+
+def report(directory: Path, to: Path | None) -> None:
+    """Write the page and say where it is."""
+    from experiments.report import write_report
+
+    CONSOLE.print(f"report {write_report(directory, to)}")
+
+
+def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> None:
+    """Run a study with a progress bar over its cells."""
+    from experiments import studies
+    from experiments.study import execute
+
+    found = studies.load(name)
+    config = configure(found.quick if quick else found.full, settings)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=CONSOLE,
+    ) as progress:
+        bar = progress.add_task(name, total=None)
+
+        def on_cell(done, total, cell, cached) -> None:
+            words = " ".join(str(value) for value in cell.values())
+            kept = " (kept)" if cached else ""
+            progress.update(bar, total=total, completed=done, description=escape(words + kept))
+
+        execute(found, config, out, on_cell)
+    CONSOLE.print(f"figure {out / 'figure.svg'} · table {out / 'table.parquet'}")
+
+
+def configure(config: Any, settings: Sequence[str]) -> Any:
+    """Change fields of a configuration from `name=value` words.
+
+    Raises:
+      SpecError: unknown name, or a value that is not a literal of the field's type.
+    """
+    import ast
+
+    known = {field.name for field in dataclasses.fields(config)}
+    changes = {}
+    for setting in settings:
+        name, _, text = setting.partition("=")
+        if name not in known:
+            raise spec.SpecError(spec.unknown("setting", name, known))
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError):
+            value = text
+        old = getattr(config, name)
+        if isinstance(old, tuple) and not isinstance(value, tuple):
+            value = tuple(value) if isinstance(value, list) else (value,)
+        if isinstance(old, float) and isinstance(value, int):
+            value = float(value)
+        if not isinstance(value, type(old)):
+            raise spec.SpecError(
+                f"setting `{name}` is {type(old).__name__} like {old!r}, got {text!r}"
+            )
+        changes[name] = value
+    return dataclasses.replace(config, **changes)
+
+
+def _describe(backend) -> str:
+    from gome_agent import sandbox
+
+    return sandbox.describe(backend)

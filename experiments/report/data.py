@@ -1,0 +1,253 @@
+"""From a journal's events to plain records: one `Run` with one `Step` for every step begun.
+
+The journal is read leniently: unknown kinds of events are passed over, missing fields are empty,
+and numbers that are not finite are `None`. Scores are turned back to the metric's own units here.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.report.records import Grade, Run, State, Step, Suggestion, Weighted
+from gome_agent.journal import Event, Journal, JournalError
+
+_COLOUR_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+# Control and direction-changing characters would hide text or show it in another order.
+_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_MAX_TEXT = 400_000
+
+
+def read_run(run_dir: Path) -> Run:
+    """Fold the journal of a run folder into records.
+
+    Args:
+      run_dir: folder of a run, finished or not.
+
+    Raises:
+      JournalError: there is no journal, or it cannot be read.
+    """
+    path = run_dir / "journal.sqlite"
+    with Journal.open(path) as journal:
+        try:
+            events = list(journal.events())
+            return _fold(events, _reader(journal), _summary(run_dir))
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise JournalError(f"`{path}` cannot be read as a journal: {error}") from error
+
+
+def number(value: Any) -> float | None:
+    """A finite float, or `None` for anything else (`"nan"`, `"inf"`, words, truth values).
+
+    >>> number("0.5"), number("nan"), number(True)
+    (0.5, None, None)
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def clean(value: Any) -> str:
+    """Text that shows what it holds: no colour codes, control characters made visible.
+
+    >>> clean("\\x1b[31mred\\x1b[0m and\\x00 nul")
+    'red and� nul'
+    """
+    text = "" if value is None else str(value)
+    text = _COLOUR_CODES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    text = _INVISIBLE.sub("\ufffd", text)
+    if len(text) > _MAX_TEXT:
+        return text[:_MAX_TEXT] + f"\n[{len(text) - _MAX_TEXT} more characters]"
+    return text
+
+
+# -- folding ---------------------------------------------------------------------------------------
+
+_Read = Callable[[Any], str]
+
+
+def _reader(journal: Journal) -> _Read:
+    def read(name: Any) -> str:
+        try:
+            return clean(journal.text(str(name)))
+        except KeyError:
+            return ""
+
+    return read
+
+
+def _summary(run_dir: Path) -> Mapping[str, Any]:
+    """What `summary.json` adds to the journal: the first draft's held-out score."""
+    try:
+        found = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return _mapping(found)
+
+
+def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
+    once: dict[str, Mapping[str, Any]] = {}
+    by_step: dict[int, dict[str, Event]] = {}
+    for event in events:
+        if event.step is None:
+            once[event.kind] = _mapping(event.payload)
+        else:
+            by_step.setdefault(event.step, {})[event.kind] = event
+    started, finished = once.get("started", {}), once.get("finished", {})
+    config, sandbox = _mapping(started.get("config")), _mapping(started.get("sandbox"))
+    higher = started.get("higher_is_better") is not False
+    steps = tuple(_step(n, by_step[n], read, higher) for n in sorted(by_step))
+    return Run(
+        task=clean(config.get("task")) or "unnamed task",
+        strategy=clean(config.get("strategy")),
+        reasoner=clean(config.get("reasoner")),
+        seed=clean(config.get("seed")),
+        metric=clean(started.get("metric")) or "score",
+        higher_is_better=higher,
+        sandbox=clean(sandbox.get("name")),
+        not_covered=tuple(clean(gap) for gap in _list(sandbox.get("not_covered"))),
+        versions={clean(k): clean(v) for k, v in _mapping(started.get("versions")).items()},
+        steps_allowed=_whole(config.get("steps")),
+        seconds_allowed=number(config.get("seconds")),
+        seconds_per_run=number(config.get("seconds_per_run")),
+        started=events[0].time if events else None,
+        last_event=max((e.time for e in events if e.kind != "graded"), default=None),
+        interrupted="interrupted" in once,
+        ended_by=clean(finished.get("ended_by")) or ("finished" if "finished" in once else ""),
+        evaluations=sum("executed" in found for found in by_step.values()),
+        seconds=number(finished.get("wall_seconds")),
+        chosen=_whole(finished.get("best_step")) if finished else _leader(steps, higher),
+        held_out=_grade(once.get("graded") or summary.get("held_out")),
+        first_held_out=_grade(summary.get("first_draft_held_out")),
+        steps=steps,
+    )
+
+
+def _step(index: int, events: Mapping[str, Event], read: _Read, higher: bool) -> Step:
+    def said(kind: str) -> Mapping[str, Any]:
+        return _mapping(events[kind].payload) if kind in events else {}
+
+    asked, diagnosed, proposed = said("asked"), said("diagnosed"), said("proposed")
+    executed, settled = said("executed"), said("settled")
+    failure = clean(executed.get("failure") or said("failed").get("reason"))
+    state = _state(events, executed, settled)
+    score = number(executed.get("score")) if executed.get("valid") else None
+    times = [event.time for event in events.values()]
+    return Step(
+        number=index,
+        operator=clean(asked.get("operator")).lower(),
+        parent=_whole(asked.get("parent")),
+        state=state,
+        reason=clean(settled.get("reason")) or failure,
+        score=score if score is None or higher else -score,
+        stderr=number(executed.get("stderr")),
+        folds=tuple(number(fold) for fold in _list(executed.get("folds"))),
+        train_folds=tuple(number(fold) for fold in _list(executed.get("train_folds"))),
+        gain=None if state == "failed" else number(settled.get("gain")),
+        gain_stderr=number(settled.get("gain_stderr")),
+        run_seconds=number(executed.get("seconds")),
+        seconds=max(times) - min(times) if state != "unfinished" else None,
+        summary=clean(diagnosed.get("summary")),
+        suggestions=_suggestions(diagnosed.get("suggestions")),
+        without_slot=tuple(clean(s) for s in _list(diagnosed.get("without_slot"))),
+        ranked=_weighted(said("ranked").get("directives")),
+        applied=_applied(proposed),
+        note=clean(proposed.get("note")),
+        parameters=_numbers(settled.get("parameters")),
+        script=read(proposed.get("script")),
+        failure=failure,
+        log=read(executed.get("log")) if executed else "",
+    )
+
+
+def _state(
+    events: Mapping[str, Event], executed: Mapping[str, Any], settled: Mapping[str, Any]
+) -> State:
+    if "failed" in events or ("executed" in events and not executed.get("valid")):
+        return "failed"
+    if "settled" not in events:
+        return "unfinished"
+    if "executed" not in events:
+        return "failed"
+    return "accepted" if settled.get("accepted") is True else "rejected"
+
+
+def _leader(steps: tuple[Step, ...], higher: bool) -> int | None:
+    scored = [step for step in steps if step.state == "accepted" and step.score is not None]
+    if not scored:
+        return None
+    choose = max if higher else min
+    return choose(scored, key=lambda step: step.score or 0.0).number
+
+
+def _suggestions(value: Any) -> tuple[Suggestion, ...]:
+    suggestions = [
+        Suggestion(
+            statement=clean(found.get("statement")),
+            component=clean(found.get("component")),
+            strength=number(found.get("strength")),
+            credence=number(found.get("credence")),
+            evidence=clean(found.get("evidence")),
+        )
+        for found in map(_mapping, _list(value))
+    ]
+    return tuple(sorted(suggestions, key=lambda s: -abs((s.strength or 0) * (s.credence or 0))))
+
+
+def _weighted(value: Any) -> tuple[Weighted, ...]:
+    return tuple(
+        Weighted(clean(d.get("statement")), clean(d.get("component")), number(d.get("weight")))
+        for d in map(_mapping, _list(value))
+    )
+
+
+def _applied(proposed: Mapping[str, Any]) -> tuple[Weighted, ...]:
+    directives = [_mapping(d) for d in _list(proposed.get("applied"))]
+    amounts = [number(amount) for amount in _list(proposed.get("amounts"))]
+    if len(amounts) != len(directives):
+        amounts = [1.0] * len(directives)
+    return tuple(
+        Weighted(clean(d.get("statement")), clean(d.get("component")), amount)
+        for d, amount in zip(directives, amounts, strict=True)
+    )
+
+
+def _grade(value: Any) -> Grade | None:
+    found = _mapping(value)
+    if not found:
+        return None
+    return Grade(
+        score=number(found.get("score")),
+        medal=clean(found.get("medal")) or "none",
+        rank=_whole(found.get("rank")),
+        teams=_whole(found.get("teams")),
+        above_median=found.get("above_median") is True,
+        thresholds=_numbers(found.get("thresholds")),
+    )
+
+
+def _numbers(value: Any) -> Mapping[str, float]:
+    pairs = ((clean(name), number(item)) for name, item in _mapping(value).items())
+    return {name: item for name, item in pairs if item is not None}
+
+
+def _whole(value: Any) -> int | None:
+    found = number(value)
+    return None if found is None else int(found)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []

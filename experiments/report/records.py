@@ -1,0 +1,168 @@
+"""The records that the page is made from: a `Run` and its `Step`s, without anything of SQLite.
+
+Scores are in the metric's own units; gains are higher-is-better, so that a positive gain is always
+an improvement. A number that is missing or not finite is `None`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["accepted", "rejected", "failed", "unfinished"]
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """A directive with a number: the rule's weight, or the amount to which it was carried out."""
+
+    statement: str
+    component: str
+    weight: float | None
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """One suggestion of a diagnosis."""
+
+    statement: str
+    component: str
+    strength: float | None
+    credence: float | None
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """Everything the journal says of one step."""
+
+    number: int
+    operator: str
+    """In lower case; empty if the journal does not say."""
+    parent: int | None
+    state: State
+    reason: str
+    """Why the gate decided as it did, or why the step failed."""
+    score: float | None
+    """Mean over the folds, in the metric's own units; `None` if there is no finite one."""
+    stderr: float | None
+    folds: tuple[float | None, ...]
+    train_folds: tuple[float | None, ...]
+    gain: float | None
+    """Improvement over the parent, positive is better; `None` for drafts and failures."""
+    gain_stderr: float | None
+    run_seconds: float | None
+    """Wall clock of the script."""
+    seconds: float | None
+    """Wall clock of the whole step: reasoner, script and bookkeeping."""
+    summary: str
+    suggestions: tuple[Suggestion, ...]
+    """What the diagnosis said, strongest first."""
+    without_slot: tuple[str, ...]
+    ranked: tuple[Weighted, ...]
+    """The rule's update, largest first."""
+    applied: tuple[Weighted, ...]
+    note: str
+    parameters: Mapping[str, float]
+    """Where the candidate ended up: accumulated amount by statement."""
+    script: str
+    failure: str
+    log: str
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Held-out result, in the metric's own units."""
+
+    score: float | None
+    medal: str
+    rank: int | None
+    teams: int | None
+    above_median: bool
+    thresholds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as the page shows it."""
+
+    task: str
+    strategy: str
+    reasoner: str
+    seed: str
+    metric: str
+    higher_is_better: bool
+    sandbox: str
+    not_covered: tuple[str, ...]
+    versions: Mapping[str, str]
+    steps_allowed: int | None
+    seconds_allowed: float | None
+    seconds_per_run: float | None
+    started: float | None
+    """Seconds since the epoch, as `last_event`."""
+    last_event: float | None
+    interrupted: bool
+    ended_by: str
+    """Empty while the run is on, or if it stopped without a word."""
+    evaluations: int
+    seconds: float | None
+    chosen: int | None
+    """Step whose solution is submitted; while no end is recorded, the best accepted one so far."""
+    held_out: Grade | None
+    first_held_out: Grade | None
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the journal records an end."""
+        return bool(self.ended_by)
+
+    @property
+    def best(self) -> Step | None:
+        """The chosen step."""
+        return next((step for step in self.steps if step.number == self.chosen), None)
+
+    @property
+    def first(self) -> Step | None:
+        """The first step with a score."""
+        return next((step for step in self.steps if step.score is not None), None)
+
+    @property
+    def improvement(self) -> float | None:
+        """How much better the chosen step scores than the first; positive is better."""
+        best, first = self.best, self.first
+        if best is None or first is None or best.score is None or first.score is None:
+            return None
+        difference = best.score - first.score
+        return difference if self.higher_is_better else -difference
+
+    def count(self, state: State) -> int:
+        """Number of steps in a state."""
+        return sum(step.state == state for step in self.steps)
+
+    def lineage(self) -> tuple[Step, ...]:
+        """The accepted path: from a draft, parent by parent, to the chosen step.
+
+        Empty if nothing was chosen. A parent that the journal lacks ends the path.
+        """
+        by_number = {step.number: step for step in self.steps}
+        path: list[Step] = []
+        step = self.best
+        while step is not None and step not in path:
+            path.append(step)
+            step = None if step.parent is None else by_number.get(step.parent)
+        return tuple(reversed(path))
+
+
+def same_statement(one: str, other: str) -> bool:
+    """Whether two statements are the same up to case, spaces and final stops.
+
+    >>> same_statement("Scale the columns.", "scale  the columns")
+    True
+    """
+    return _key(one) == _key(other)
+
+
+def _key(statement: str) -> str:
+    return " ".join(statement.casefold().split()).rstrip(".!; ")

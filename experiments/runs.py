@@ -1,0 +1,200 @@
+"""One real run from names to files: compose the agent, run it, leave something to look at."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.spec import build_reasoner, build_strategy
+from gome_agent import loop, sandbox
+from gome_agent.budget import Budget
+from gome_agent.evaluator import Evaluator, SandboxEvaluator, step_folder
+from gome_agent.journal import Journal
+from gome_agent.sandbox.base import Limits, Sandbox
+from gome_agent.tasks import registry
+from gome_agent.tasks.base import Grade, Task
+
+PACKAGES = ("jax", "optax", "numpy", "scipy", "scikit-learn", "pandas")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run; saved with it."""
+
+    task: str
+    strategy: str = "gome"
+    reasoner: str = "expert"
+    steps: int = 12
+    seed: int = 0
+    seconds: float = float("inf")
+    """Wall clock of the whole run."""
+    seconds_per_run: float = 120.0
+    """Wall clock of one script."""
+    memory_gib: float = 4.0
+    sandbox: str | None = None
+    """Name of a backend; the strongest that works here if `None`."""
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            wall_seconds=self.seconds_per_run,
+            cpu_seconds=2 * self.seconds_per_run,
+            memory_bytes=int(self.memory_gib * 2**30),
+        )
+
+
+def execute(
+    config: RunConfig,
+    out: Path,
+    *,
+    on_start: Callable[[Task, Sandbox], None] = lambda task, backend: None,
+    on_step: Callable[[loop.Step], None] = lambda step: None,
+    wrap_evaluator: Callable[[Evaluator], Evaluator] = lambda evaluator: evaluator,
+) -> dict[str, Any]:
+    """Run a strategy on a task and leave journal, best script, submission and summary in `out`.
+
+    Args:
+      config: what to run.
+      out: folder, created; must not hold an earlier run.
+      on_start: told the task and the sandbox before the first step.
+      on_step: told every settled step.
+      wrap_evaluator: puts a wrapper (a cache, a recorder) around the sandbox evaluator.
+
+    Returns:
+      The summary, as saved in `summary.json`.
+
+    Raises:
+      SpecError, UnknownTask, JournalError, SandboxUnavailable: before anything is run.
+    """
+    task = registry.load(config.task)
+    strategy = build_strategy(config.strategy)
+    reasoner = build_reasoner(config.reasoner)
+    budget = Budget(config.steps, config.seconds)
+    backend = sandbox.detect(config.sandbox)
+    out.mkdir(parents=True, exist_ok=True)
+    with Journal.create(out / "journal.sqlite") as journal:
+        public = out / "public"
+        task.prepare(public)
+        journal.append(
+            "started",
+            {
+                "config": asdict(config),
+                "metric": task.facts.metric.name,
+                "higher_is_better": task.facts.metric.higher_is_better,
+                "sandbox": {"name": backend.name, "not_covered": list(backend.not_covered)},
+                "versions": versions(),
+            },
+        )
+        on_start(task, backend)
+        evaluator = SandboxEvaluator(task, backend, config.limits, public, out / "steps")
+        agent = loop.Agent(
+            task=task,
+            strategy=strategy,
+            reasoner=reasoner,
+            evaluator=wrap_evaluator(evaluator),
+            journal=journal,
+            budget=budget,
+            public=public,
+            seed=config.seed,
+            seconds_per_run=config.seconds_per_run,
+            on_step=on_step,
+        )
+        result = agent.run()
+        summary = summarise(config, task, result, out)
+        journal.append("finished", summary)
+    return summary
+
+
+def summarise(config: RunConfig, task: Task, result: loop.Result, out: Path) -> dict[str, Any]:
+    """Write `best_solution.py`, `submission.csv` and `summary.json`; return the summary."""
+    best, metric = result.best, task.facts.metric
+    drafts = [step for step in result.steps if step.solution.valid]
+    summary: dict[str, Any] = {
+        **{name: value for name, value in asdict(config).items() if value != float("inf")},
+        "metric": metric.name,
+        "higher_is_better": metric.higher_is_better,
+        "evaluations": result.evaluations,
+        "accepted": sum(step.accepted for step in result.steps),
+        "rejected": sum(not step.accepted and step.solution.valid for step in result.steps),
+        "failed": sum(not step.solution.valid for step in result.steps),
+        "wall_seconds": round(result.seconds, 3),
+        "ended_by": result.ended_by,
+        "best_step": None,
+        "validation": None,
+        "first_draft_step": drafts[0].step if drafts else None,
+        "first_draft": metric.utility(drafts[0].solution.score) if drafts else None,
+        "submission": None,
+        "versions": versions(),
+    }
+    if best is not None:
+        assert best.edit is not None
+        (out / "best_solution.py").write_text(best.edit.script, encoding="utf-8")
+        saved = step_folder(out / "steps", best.step) / "submission.csv"
+        if saved.is_file():
+            shutil.copyfile(saved, out / "submission.csv")
+            summary["submission"] = "submission.csv"
+        summary["best_step"] = best.step
+        summary["validation"] = {
+            "score": metric.utility(best.solution.score),
+            "stderr": best.solution.stderr,
+            "folds": list(best.solution.folds),
+        }
+    write_json(out / "summary.json", summary)
+    return summary
+
+
+def grade(out: Path) -> dict[str, Any]:
+    """Score a finished run on the held-out answers; adds `held_out` to its summary.
+
+    The first draft's submission is scored beside it, so that a reader sees what the run gained.
+
+    Returns:
+      The summary with `held_out` and `first_draft_held_out`.
+
+    Raises:
+      FileNotFoundError: `out` is not the folder of a finished run, or it has no submission.
+      InvalidSubmission: the submission does not fit the task.
+    """
+    path = out / "summary.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"no summary.json in `{out}`: is it the folder of a finished run?")
+    summary = json.loads(path.read_text(encoding="utf-8"))
+    if summary["submission"] is None:
+        raise FileNotFoundError(f"the run in `{out}` found no valid solution: nothing to grade")
+    task = registry.load(summary["task"])
+    summary["held_out"] = _as_dict(task.grade(out / summary["submission"]))
+    draft = step_folder(out / "steps", summary["first_draft_step"]) / "submission.csv"
+    if draft.is_file():
+        summary["first_draft_held_out"] = _as_dict(task.grade(draft))
+    write_json(path, summary)
+    with Journal.open(out / "journal.sqlite", read_only=False) as journal:
+        journal.append("graded", summary["held_out"])
+    return summary
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for package in ("gome", *PACKAGES):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON so that a crash leaves either the old file or the new one."""
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    draft.replace(path)
+
+
+def _as_dict(result: Grade) -> dict[str, Any]:
+    return asdict(result)

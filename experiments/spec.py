@@ -1,0 +1,233 @@
+"""Names with arguments, as they are typed: `momentum(decay=0.8)`, `unreliable(expert, rho=0.3)`.
+
+A spec is parsed as one Python call expression and never evaluated as code: names are looked up in
+tables, arguments are literals or nested specs. `package.module:object` takes an object of the
+user's own.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import optax
+
+import optimizers
+from optimizers import Policy, Strategy, recipes
+
+
+class SpecError(ValueError):
+    """A spec that cannot be built; the message names what exists and the nearest match."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A name with arguments; arguments are literals or specs."""
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse(text: str) -> Spec:
+    """Read a spec.
+
+    Raises:
+      SpecError: the text is not a name with literal arguments.
+
+    Example:
+      >>> parse("unreliable(expert, rho=0.3)").kwargs
+      {'rho': 0.3}
+    """
+    text = text.strip()
+    path = re.match(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*", text)
+    expression = f"_{text[path.end() :]}" if path else text
+    try:
+        node = ast.parse(expression, mode="eval").body
+    except SyntaxError as error:
+        raise SpecError(
+            f"cannot read {text!r}: write a name with arguments, e.g. momentum(decay=0.8)"
+        ) from error
+    spec = _read(node, text)
+    if not isinstance(spec, Spec):
+        raise SpecError(f"{text!r} is a value, not a name: write e.g. momentum(decay=0.8)")
+    return Spec(path.group(), spec.args, spec.kwargs) if path else spec
+
+
+def _read(node: ast.expr, text: str) -> Any:
+    match node:
+        case ast.Name(id=name):
+            return Spec(name)
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=keywords) if all(
+            keyword.arg for keyword in keywords
+        ):
+            return Spec(
+                name,
+                tuple(_read(arg, text) for arg in args),
+                {str(keyword.arg): _read(keyword.value, text) for keyword in keywords},
+            )
+    try:
+        return ast.literal_eval(node)
+    except ValueError as error:
+        raise SpecError(
+            f"cannot read {ast.unparse(node)!r} in {text!r}: arguments are numbers, strings, "
+            "True, False, None, or names with arguments"
+        ) from error
+
+
+def resolve(spec: Spec, tables: Mapping[str, Any], kind: str) -> Any:
+    """The object a spec's name stands for, from a table or from the user's module.
+
+    Raises:
+      SpecError: unknown name, or a module or object that cannot be imported.
+    """
+    if ":" in spec.name:
+        module, _, attribute = spec.name.partition(":")
+        try:
+            found: Any = importlib.import_module(module)
+            for part in attribute.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError) as error:
+            raise SpecError(f"cannot import the {kind} `{spec.name}`: {error}") from error
+        return found
+    if spec.name not in tables:
+        raise SpecError(unknown(kind, spec.name, tables))
+    return tables[spec.name]
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """One sentence on a name that does not exist: what does, and what was probably meant."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f" Did you mean `{near[0]}`?" if near else ""
+    return f"unknown {kind} `{name}`.{hint} There are: {', '.join(known)}."
+
+
+def call(function: Callable[..., Any], spec: Spec, args: Iterable[Any], kwargs: Mapping) -> Any:
+    """Call with checked arguments.
+
+    Raises:
+      SpecError: an argument does not exist or is refused; names what the function takes.
+    """
+    args = tuple(args)
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise SpecError(_argument_help(function, spec, kwargs, error)) from error
+    try:
+        return function(*args, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise SpecError(f"`{spec.name}` refuses its arguments: {error}") from error
+
+
+def _argument_help(function, spec: Spec, kwargs: Mapping, error: TypeError) -> str:
+    takes = [p.name for p in inspect.signature(function).parameters.values()]
+    strange = [name for name in kwargs if name not in takes]
+    if strange:
+        return f"`{spec.name}`: " + unknown("argument", strange[0], takes)
+    return f"`{spec.name}`: {error}. It takes: {', '.join(takes) or 'nothing'}."
+
+
+def build_strategy(text: str) -> Strategy:
+    """A strategy from its spec: any rule, policy or named strategy, or an object of one's own.
+
+    `gate`, `policy`, `rule` and `selector` may be given to any of them:
+    `adam(learning_rate=0.1, gate=improved_beyond_noise(z=2))`.
+
+    Raises:
+      SpecError: as `parse`, `resolve` and `call`.
+
+    Example:
+      >>> build_strategy("aide(drafts=3)").policy.capacity(10)
+      10
+    """
+    spec = parse(text)
+    tables = {**recipes.RULES, **recipes.POLICIES, **recipes.STRATEGIES}
+    found = resolve(spec, tables, "strategy")
+    parts, kwargs = _parts(spec)
+    if callable(found) and not isinstance(found, (Strategy, Policy, optax.GradientTransformation)):
+        if spec.name in recipes.STRATEGIES:
+            return call(found, spec, spec.args, {**kwargs, **parts})
+        found = call(found, spec, spec.args, kwargs)
+    match found:
+        case Strategy():
+            return found._replace(**parts)
+        case Policy():
+            return call(optimizers.undirected, spec, (found,), parts)
+        case optax.GradientTransformation():
+            return call(optimizers.directed, spec, (found,), parts)
+    raise SpecError(
+        f"`{spec.name}` is a {type(found).__name__}: a strategy is made from an optax "
+        "transformation, a `Policy` or a `Strategy`"
+    )
+
+
+def _parts(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a spec's keyword arguments into strategy parts, built, and the rest, as they are."""
+    tables = {
+        "gate": recipes.GATES,
+        "policy": recipes.POLICIES,
+        "rule": recipes.RULES,
+        "selector": recipes.SELECTORS,
+    }
+    parts = {
+        name: _part(name, value, tables[name])
+        for name, value in spec.kwargs.items()
+        if name in tables
+    }
+    rest = {
+        name: _operator(value) if name == "operator" else value
+        for name, value in spec.kwargs.items()
+        if name not in tables
+    }
+    return parts, rest
+
+
+def _part(kind: str, value: Any, table: Mapping[str, Any]) -> Any:
+    if isinstance(value, str):
+        value = parse(value)
+    if not isinstance(value, Spec):
+        raise SpecError(f"`{kind}={value!r}`: give a name, e.g. {kind}={next(iter(table))}")
+    found = resolve(value, table, kind)
+    if kind == "selector":
+        return found
+    return call(found, value, value.args, value.kwargs)
+
+
+def _operator(value: Any) -> optimizers.Operator:
+    name = value.name if isinstance(value, Spec) else str(value)
+    try:
+        return optimizers.Operator[name.upper()]
+    except KeyError:
+        names = [operator.name.lower() for operator in optimizers.Operator]
+        raise SpecError(unknown("operator", name, names)) from None
+
+
+def build_reasoner(text: str) -> Any:
+    """A reasoner from its spec: `expert`, or `unreliable(expert, rho=0.3)`.
+
+    Raises:
+      SpecError: as `parse`, `resolve` and `call`.
+    """
+    from gome_agent.reasoners import Expert, Unreliable
+
+    tables = {"expert": Expert, "unreliable": Unreliable}
+
+    def build(spec: Spec) -> Any:
+        found = resolve(spec, tables, "reasoner")
+        if not callable(found):
+            return found
+        args = (build(arg) if isinstance(arg, Spec) else arg for arg in spec.args)
+        kwargs = {
+            name: build(value) if isinstance(value, Spec) else value
+            for name, value in spec.kwargs.items()
+        }
+        return call(found, spec, args, kwargs)
+
+    return build(parse(text))

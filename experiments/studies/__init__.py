@@ -1,0 +1,28 @@
+"""The studies. To add one, write a module with a `STUDY` and add its name."""
+
+from __future__ import annotations
+
+import importlib
+
+from experiments.spec import SpecError, unknown
+from experiments.study import Study
+
+_MODULES = {
+    "crossover": "experiments.studies.crossover",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of the studies."""
+    return tuple(_MODULES)
+
+
+def load(name: str) -> Study:
+    """A study by name.
+
+    Raises:
+      SpecError: there is no such study; names what exists.
+    """
+    if name not in _MODULES:
+        raise SpecError(unknown("study", name, _MODULES))
+    return importlib.import_module(_MODULES[name]).STUDY

@@ -1,0 +1,65 @@
+"""Evaluate a script: run it in the sandbox, take out what it may leave, climb the ladder."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from gome_agent.reasoners.base import Solution
+from gome_agent.sandbox.base import Limits, Sandbox
+from gome_agent.sandbox.outputs import read_output
+from gome_agent.tasks.base import Task
+from gome_agent.validation import judge
+
+MAX_SUBMISSION_BYTES = 256 * 2**20
+
+
+class Evaluator(Protocol):
+    """From a script to what is known of it. A failing script is a `Solution`, not an error."""
+
+    def evaluate(self, script: str, step: int, seconds: float) -> Solution:
+        """Run one script.
+
+        Args:
+          script: Python source.
+          step: where its files are kept.
+          seconds: wall clock it may use at most.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class SandboxEvaluator:
+    """The real evaluator: scripts run in a sandbox on the task's public data."""
+
+    task: Task
+    sandbox: Sandbox
+    limits: Limits
+    public: Path
+    """Prepared public data."""
+    steps: Path
+    """Folder that receives `NNN/solution.py` and `NNN/submission.csv`."""
+
+    def evaluate(self, script: str, step: int, seconds: float) -> Solution:
+        kept = step_folder(self.steps, step)
+        work = kept / "work"
+        shutil.rmtree(kept, ignore_errors=True)
+        work.mkdir(parents=True)
+        (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
+        limits = replace(self.limits, wall_seconds=min(self.limits.wall_seconds, seconds))
+        try:
+            execution = self.sandbox.run(script, work, self.public, limits, self.task.sealed)
+            content = read_output(work, "submission.csv", MAX_SUBMISSION_BYTES)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        submission = kept / "submission.csv"
+        if content is not None:
+            submission.write_bytes(content)
+        return judge(self.task, script, execution, submission if content is not None else None)
+
+
+def step_folder(steps: Path, step: int) -> Path:
+    """Where the files of a step are kept."""
+    return steps / f"{step:03d}"

@@ -1,0 +1,20 @@
+"""Reasoners: what reads feedback, says what to change, and changes it.
+
+`Expert` needs no key and no network. `Unreliable` corrupts any reasoner by a known amount.
+`Scripted` replays given replies.
+"""
+
+from gome_agent.reasoners.base import (
+    Attempt as Attempt,
+    Brief as Brief,
+    HasVocabulary as HasVocabulary,
+    MalformedReply as MalformedReply,
+    NoEdit as NoEdit,
+    Ranked as Ranked,
+    Reasoner as Reasoner,
+    Solution as Solution,
+    script_digest as script_digest,
+)
+from gome_agent.reasoners.expert import Expert as Expert
+from gome_agent.reasoners.scripted import OutOfScript as OutOfScript, Scripted as Scripted
+from gome_agent.reasoners.unreliable import Unreliable as Unreliable

@@ -1,0 +1,131 @@
+"""The reasoner: gradient oracle (diagnose) and retraction (turn directives into a program).
+
+A reasoner sees a `Brief` (what may be known about the task and the run so far) and a `Solution`
+(one evaluated script). It never sees private answers, a rule's state, or another run.
+All randomness comes from the generator that is passed in, so that a seed repeats a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from gome_agent.schemas import Diagnosis, Directive, Edit
+from gome_agent.tasks.base import TaskFacts
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One script and what running it showed."""
+
+    script: str
+    valid: bool
+    score: float = float("-inf")
+    """Mean validation score in higher-is-better units; -inf for a failed script."""
+    stderr: float = 0.0
+    folds: tuple[float, ...] = ()
+    """Validation score of each fold in the metric's own units."""
+    train_folds: tuple[float, ...] = ()
+    feedback: Mapping[str, Any] = field(default_factory=dict)
+    """Everything else the script reported (per-class errors, learning curve, seconds, ...)."""
+    seconds: float = 0.0
+    failure: str = ""
+    """One sentence when not valid."""
+    log: str = ""
+    """Tail of standard output and error, for debugging; untrusted text."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One past step, as a reasoner may remember it."""
+
+    step: int
+    parent: int | None
+    operator: str
+    applied: tuple[Directive, ...]
+    accepted: bool
+    valid: bool
+    gain: float
+    script_digest: str
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What a reasoner is told at every call."""
+
+    facts: TaskFacts
+    description: str
+    public: Path
+    """Folder with the public files; read-only."""
+    steps_left: int
+    seconds_per_run: float
+    """Wall limit of one execution of the script."""
+    history: tuple[Attempt, ...] = ()
+
+
+Ranked = Sequence[tuple[Directive, float]]
+
+
+class NoEdit(Exception):
+    """The reasoner has nothing (new) to propose here: a failed step, with its reason."""
+
+
+class MalformedReply(Exception):
+    """What came back cannot be read as the schema that was asked for: a failed step."""
+
+
+@runtime_checkable
+class Reasoner(Protocol):
+    """The five things a reasoner is asked for. Each may raise `NoEdit` or `MalformedReply`."""
+
+    @property
+    def name(self) -> str: ...
+
+    def draft(self, brief: Brief, rng: np.random.Generator) -> Edit:
+        """A first complete script, from the task alone."""
+        ...
+
+    def diagnose(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Diagnosis:
+        """Read the parent's feedback; say what to change and how much it should help."""
+        ...
+
+    def edit(
+        self, brief: Brief, parent: Solution, ranked: Ranked, rng: np.random.Generator
+    ) -> Edit:
+        """Carry out the best of the ranked directives that can be carried out (the retraction)."""
+        ...
+
+    def improve(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
+        """An undirected change of the parent: what a tree search proposes without a diagnosis."""
+        ...
+
+    def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
+        """Repair a parent that failed."""
+        ...
+
+
+@runtime_checkable
+class HasVocabulary(Protocol):
+    """A reasoner that can list every directive it could carry out on a parent.
+
+    That set spans the space in which its diagnoses are vectors; a reasoner that writes free text
+    has no such set.
+    """
+
+    def vocabulary(self, brief: Brief, parent: Solution) -> tuple[Directive, ...]:
+        """The directives that apply to this parent, in a fixed order."""
+        ...
+
+
+def script_digest(script: str) -> str:
+    """SHA-256 of a script's UTF-8 text, in hexadecimal: how `Attempt` names a script.
+
+    >>> script_digest("print(1)")[:8]
+    'd287bb7f'
+    """
+    return hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()

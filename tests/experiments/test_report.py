@@ -1,0 +1,527 @@
+"""The report: what the page says of a journal, and that nothing in a journal can break it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.report import read_run, write_report
+from experiments.report.charts import beyond, depth_of, score_domain
+from gome_agent.journal import Journal, JournalError
+
+ATTACK = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'"
+IDEAS = (
+    ("Use gradient boosting instead of a linear model", "model"),
+    ("Encode categories by their target mean", "features"),
+    ("Scale the numeric columns", "features"),
+    ("Average the model with extra trees", "ensemble"),
+    ("Fill missing numbers with the median", "data"),
+)
+
+
+class Builder:
+    """Writes the events that a real run writes, with numbers from a seeded generator."""
+
+    def __init__(self, folder: Path, *, higher: bool = True, steps: int = 30, **config: Any):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.higher = higher
+        self.rng = np.random.default_rng(7)
+        self.journal = Journal.create(folder / "journal.sqlite")
+        self.scripts: dict[int, str] = {}
+        self.utility: dict[int, float] = {}
+        self.held: dict[str, float] = {}
+        self.journal.append(
+            "started",
+            {
+                "config": {
+                    "task": "titanic",
+                    "strategy": "gome",
+                    "reasoner": "expert",
+                    "seed": 3,
+                    "steps": steps,
+                    "seconds": float("inf"),
+                    "seconds_per_run": 120.0,
+                    **config,
+                },
+                "metric": "auc" if higher else "rmse",
+                "higher_is_better": higher,
+                "sandbox": {"name": "bubblewrap", "not_covered": ["The kernel is shared."]},
+                "versions": {"python": "3.11", "jax": "0.7"},
+            },
+        )
+
+    def ask(self, number: int, operator: str, parent: int | None) -> None:
+        self.journal.append("asked", {"operator": operator, "parent": parent}, number)
+
+    def step(
+        self,
+        number: int,
+        parent: int | None = None,
+        *,
+        score: float | str | None = 0.8,
+        accepted: bool = True,
+        directives: Sequence[tuple[str, str]] = IDEAS,
+        script: str | None = None,
+        log: str = "fold 1 done",
+        failure: str = "the script ended with exit code 1",
+    ) -> None:
+        """One settled step; `score` is in the metric's own units, `None` for a failure."""
+        operator = "DRAFT" if parent is None else "DESCEND"
+        self.ask(number, operator, parent)
+        if operator == "DESCEND":
+            self._think(number, directives)
+        applied = [] if parent is None else [directives[number % len(directives)]]
+        script = script if script is not None else self._script(number, parent)
+        self.scripts[number] = script
+        self.journal.append(
+            "proposed",
+            {
+                "script": self.journal.store(script),
+                "applied": [{"statement": s, "component": c} for s, c in applied],
+                "amounts": [1.0] * len(applied),
+                "note": "a plain baseline" if parent is None else "",
+            },
+            number,
+        )
+        sign = 1 if self.higher else -1
+        folds = (
+            (score + 0.01 * self.rng.normal(size=5)).tolist() if isinstance(score, float) else []
+        )
+        self.journal.append(
+            "executed",
+            {
+                "valid": score is not None,
+                "score": sign * score if isinstance(score, float) else score or float("-inf"),
+                "stderr": 0.004,
+                "folds": folds,
+                "train_folds": folds,
+                "feedback": {},
+                "seconds": float(self.rng.uniform(0.5, 4)),
+                "failure": "" if score is not None else failure,
+                "log": self.journal.store(log),
+            },
+            number,
+        )
+        gain = float("inf")
+        if isinstance(score, float):
+            self.utility[number] = sign * score
+            gain = (
+                sign * score - self.utility.get(parent, sign * score)
+                if parent is not None
+                else float("inf")
+            )
+        if accepted and score is not None and applied:
+            self.held[applied[0][0]] = self.held.get(applied[0][0], 0.0) + 0.3
+        self.journal.append(
+            "settled",
+            {
+                "accepted": accepted and score is not None,
+                "node": number,
+                "gain": gain,
+                "gain_stderr": 0.003,
+                "reason": f"failed: {failure}"
+                if score is None
+                else f"{'accepted' if accepted else 'rejected'}: gain {gain:+.3g}",
+                "parameters": dict(self.held),
+            },
+            number,
+        )
+
+    def finish(self, best: int | None) -> None:
+        self.journal.append(
+            "finished",
+            {"best_step": best, "ended_by": "all 30 steps are used", "wall_seconds": 93.0},
+        )
+
+    def close(self) -> Path:
+        self.journal.close()
+        return self.folder
+
+    def _think(self, number: int, directives: Sequence[tuple[str, str]]) -> None:
+        strengths = self.rng.uniform(0.05, 1.0, len(directives))
+        self.journal.append(
+            "diagnosed",
+            {
+                "summary": "Training and validation scores are close: the model underfits.",
+                "suggestions": [
+                    {
+                        "statement": s,
+                        "component": c,
+                        "strength": float(w),
+                        "credence": 0.8,
+                        "evidence": f"the gap between folds is {w:.2f}",
+                    }
+                    for (s, c), w in zip(directives, strengths, strict=True)
+                ],
+                "without_slot": [],
+            },
+            number,
+        )
+        order = np.argsort(-strengths)
+        self.journal.append(
+            "ranked",
+            {
+                "directives": [
+                    {
+                        "statement": directives[i][0],
+                        "component": directives[i][1],
+                        "weight": float(strengths[i]),
+                    }
+                    for i in order
+                ]
+            },
+            number,
+        )
+
+    def _script(self, number: int, parent: int | None) -> str:
+        if parent is None:
+            return "".join(f"line_{i} = {i}\n" for i in range(120)) + "print(line_0)\n"
+        lines = self.scripts[parent].splitlines()
+        lines[number % 100] = f"changed_in_step = {number}  # a < b & c"
+        return "\n".join(lines) + "\n"
+
+
+def climb(folder: Path, steps: int, *, higher: bool = True, end: bool = True) -> Path:
+    """A hill climb in which every seventh step fails and every third is accepted."""
+    run = Builder(folder, higher=higher, steps=steps)
+    start, sign = (0.80, 1) if higher else (0.45, -1)
+    run.step(0, score=start)
+    best, level = 0, start
+    for number in range(1, steps):
+        if number % 7 == 5:
+            run.step(
+                number,
+                best,
+                score=None,
+                accepted=False,
+                log="Traceback (most recent call last):\nValueError: could not convert",
+            )
+        elif number % 3 == 1:
+            level += sign * 0.1 / (number + 3)
+            run.step(number, best, score=level)
+            best = number
+        else:
+            run.step(number, best, score=level - sign * 0.004, accepted=False)
+    if end:
+        run.finish(best)
+    return run.close()
+
+
+class Checker(HTMLParser):
+    """Balanced tags, no address that leaves the page, no script but the page's own."""
+
+    VOID = frozenset({"meta", "link", "br", "hr", "img", "input"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.handlers: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name in ("href", "src", "action", "srcset", "data", "xlink:href"):
+                self.links.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if name.startswith("on"):
+                self.handlers.append(name)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] not in ("style", "script"):
+            self.text.append(data)
+
+
+def check(page: Path) -> Checker:
+    """Parse a page and assert what must hold of every page."""
+    html = page.read_text(encoding="utf-8")
+    assert html.startswith("<!DOCTYPE html>")
+    checker = Checker()
+    checker.feed(html)
+    checker.close()
+    assert checker.open == []
+    assert all(link.startswith("#") or link == "data:," for link in checker.links), checker.links
+    assert checker.handlers == []
+    assert checker.tags.count("script") == 1
+    assert "img" not in checker.tags
+    assert len(checker.ids) == len(set(checker.ids))
+    targets = {link[1:] for link in checker.links if link.startswith("#")}
+    assert targets <= set(checker.ids)
+    assert "url(" not in html
+    assert "@import" not in html
+    return checker
+
+
+def test_page_of_a_whole_run(tmp_path: Path) -> None:
+    folder = climb(tmp_path / "run", 30)
+    page = write_report(folder)
+    assert page == folder / "report.html"
+    assert page.stat().st_size < 1_000_000
+    checker = check(page)
+    text = " ".join(checker.text)
+    assert {f"step-{i}" for i in range(30)} <= set(checker.ids)
+    assert "higher is better" in text
+    assert "could not convert" in text
+    assert IDEAS[0][0] in text
+    assert "+changed_in_step = 29  # a < b & c" in checker.text
+    assert "-line_29 = 29" in checker.text
+    assert checker.tags.count("svg") > 6
+
+
+def test_records_of_a_run(tmp_path: Path) -> None:
+    run = read_run(climb(tmp_path / "run", 12))
+    assert [step.number for step in run.steps] == list(range(12))
+    assert (run.count("accepted"), run.count("rejected"), run.count("failed")) == (5, 6, 1)
+    assert run.steps[5].state == "failed"
+    assert run.steps[5].score is None
+    assert [step.number for step in run.lineage()] == [0, 1, 4, 7, 10]
+    assert depth_of(run.steps)[10] == 4
+    assert run.best is not None
+    assert run.best.number == 10
+    assert run.improvement is not None
+    assert run.improvement > 0
+    assert run.steps[0].gain is None, "a draft has no parent to gain on"
+    assert run.steps[1].applied[0].statement == IDEAS[1][0]
+
+
+def test_scores_are_in_the_metrics_own_units(tmp_path: Path) -> None:
+    run = read_run(climb(tmp_path / "run", 8, higher=False))
+    assert run.steps[0].score == pytest.approx(0.45)
+    assert run.best is not None
+    assert run.best.score is not None
+    assert run.best.score < 0.45
+    assert run.improvement is not None
+    assert run.improvement > 0
+    assert all(abs(np.mean(s.folds) - s.score) < 0.02 for s in run.steps if s.score is not None)
+    page = write_report(tmp_path / "run", tmp_path / "elsewhere" / "page.html")
+    assert "lower is better" in page.read_text()
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 9])
+def test_run_in_progress(tmp_path: Path, steps: int) -> None:
+    builder = Builder(tmp_path / "run")
+    for number in range(steps):
+        builder.step(number, number - 1 if number else None, score=0.7 + 0.01 * number)
+    builder.ask(steps, "DESCEND" if steps else "DRAFT", steps - 1 if steps else None)
+    page = write_report(tmp_path / "run")  # The writer still holds the journal open.
+    builder.close()
+    check(page)
+    run = read_run(tmp_path / "run")
+    assert not run.finished
+    assert run.steps[-1].state == "unfinished"
+    assert run.chosen == (steps - 1 if steps else None)
+    assert "No end recorded" in page.read_text()
+
+
+def test_nothing_but_a_start(tmp_path: Path) -> None:
+    Builder(tmp_path / "run").close()
+    page = write_report(tmp_path / "run")
+    check(page)
+    assert "The journal holds no step" in page.read_text()
+
+
+def test_empty_journal(tmp_path: Path) -> None:
+    Journal.create(tmp_path / "journal.sqlite").close()
+    check(write_report(tmp_path))
+
+
+def test_interrupted(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.step(0)
+    builder.journal.append("interrupted", {"at_step": 1})
+    page = write_report(builder.close())
+    check(page)
+    assert "Interrupted" in page.read_text()
+
+
+def test_everything_failed(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    for number in range(4):
+        builder.step(number, score=None, accepted=False, log="Killed")
+    builder.ask(4, "DRAFT", None)
+    builder.journal.append("failed", {"error": "NoEdit", "reason": "nothing left to try"}, 4)
+    builder.journal.append("settled", {"accepted": False, "gain": "-inf", "reason": ""}, 4)
+    builder.finish(None)
+    page = write_report(builder.close())
+    check(page)
+    run = read_run(tmp_path / "run")
+    assert run.count("failed") == 5
+    assert run.best is None
+    assert run.steps[4].reason == "nothing left to try"
+    assert "no valid solution" in page.read_text()
+
+
+def test_everything_hostile_is_escaped(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run", task=ATTACK, strategy=ATTACK, reasoner=ATTACK, seed=ATTACK)
+    hostile = [(f"{ATTACK} {i}", ATTACK) for i in range(3)]
+    builder.step(0, script=ATTACK, log=ATTACK)
+    builder.step(1, 0, directives=hostile, script=f"{ATTACK}\n{ATTACK}", score=0.9)
+    builder.step(
+        2,
+        1,
+        directives=hostile,
+        score=None,
+        log=ATTACK,
+        failure=ATTACK,
+        script="x = '\x00\x1b[31m\u202e'\n",
+    )
+    builder.journal.append(
+        "graded",
+        {"score": 0.9, "medal": ATTACK, "rank": 2, "teams": 9, "thresholds": {ATTACK: 0.5}},
+    )
+    builder.finish(1)
+    page = write_report(builder.close())
+    checker = check(page)
+    html = page.read_text()
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    assert not set(html) & {"\x00", "\x1b", "\u202e"}
+    assert "".join(checker.text).count("<script>alert(1)</script>") > 20, "shown as text"
+
+
+def test_content_security_policy_allows_only_the_pages_script(tmp_path: Path) -> None:
+    import base64
+    import hashlib
+    import re
+
+    html = write_report(climb(tmp_path / "run", 3)).read_text()
+    script = re.search(r"<script>(.*?)</script>", html, re.DOTALL)
+    assert script is not None
+    allowed = base64.b64encode(hashlib.sha256(script[1].encode()).digest()).decode()
+    assert f"script-src 'sha256-{allowed}'" in html
+    assert "default-src 'none'" in html
+
+
+def test_extreme_scores_do_not_flatten_the_chart(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run", higher=False)
+    builder.step(0, score=1e9)
+    for number in range(1, 8):
+        builder.step(number, number - 1, score=0.5 - 0.01 * number)
+    builder.step(8, 7, score="nan", accepted=False)
+    builder.finish(7)
+    page = write_report(builder.close())
+    check(page)
+    run = read_run(tmp_path / "run")
+    low, high = score_domain(run)
+    assert low < 0.43 < 0.49 < high < 1.0
+    assert beyond(run) == 1
+    assert run.steps[8].score is None
+    assert "1e+09" in page.read_text()
+
+
+def test_score_domain_keeps_a_weak_first_draft(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    for number, score in enumerate((0.6, 0.8, 0.85, 0.86)):
+        builder.step(number, number - 1 if number else None, score=score)
+    low, high = score_domain(read_run(builder.close()))
+    assert low < 0.6
+    assert high > 0.86
+
+
+def test_equal_scores(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    for number in range(3):
+        builder.step(number, number - 1 if number else None, score=0.5)
+    low, high = score_domain(read_run(builder.close()))
+    assert low < 0.5 < high
+    check(write_report(tmp_path / "run"))
+
+
+def test_long_statements(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.step(0, script="x = 1\n" * 20_000 + "y" * 100_000)
+    long = [("very long words " * 2000 + str(i), "model") for i in range(5)]
+    for number in range(1, 10):
+        builder.step(number, number - 1, directives=long, log="z" * 500_000)
+    page = write_report(builder.close())
+    check(page)
+    assert page.stat().st_size < 1_500_000
+
+
+def test_five_hundred_steps(tmp_path: Path) -> None:
+    folder = climb(tmp_path / "run", 500)
+    begun = time.process_time()
+    page = write_report(folder)
+    assert time.process_time() - begun < 3.0
+    check(page)
+
+
+def test_unknown_events_and_odd_payloads(tmp_path: Path) -> None:
+    folder = climb(tmp_path / "run", 5)
+    with Journal.open(folder / "journal.sqlite", read_only=False) as journal:
+        journal.append("dreamt", {"of": "sheep"}, 3)  # type: ignore[arg-type]
+        journal.append("dreamt", {"of": "sheep"})  # type: ignore[arg-type]
+        journal.append("asked", {"operator": None, "parent": "nobody"}, 5)
+        journal.append("ranked", {"directives": [None, {"weight": "x"}, 3]}, 5)
+        journal.append("diagnosed", {"suggestions": "none"}, 5)
+        journal.append("proposed", {"script": "no such text", "applied": [{}], "amounts": []}, 5)
+        journal.append("executed", {"valid": True, "score": "nan", "folds": ["nan", None]}, 5)
+        journal.append("settled", {"accepted": True, "parameters": {"a": "nan"}}, 5)
+    check(write_report(folder))
+    assert len(read_run(folder).steps) == 6
+
+
+def test_a_directive_carried_out_is_marked(tmp_path: Path) -> None:
+    html = write_report(climb(tmp_path / "run", 3)).read_text()
+    assert html.count("● carried out</span>") == 2
+
+
+def test_negative_weights_use_the_other_hue(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.step(0)
+    builder.journal.append(
+        "ranked",
+        {
+            "directives": [
+                {"statement": "more", "component": "data", "weight": 0.5},
+                {"statement": "less", "component": "data", "weight": -0.5},
+            ]
+        },
+        0,
+    )
+    html = write_report(builder.close()).read_text()
+    assert '<rect class="p7"' in html
+    assert '<rect class="n7"' in html
+
+
+def test_the_same_journal_gives_the_same_page(tmp_path: Path) -> None:
+    folder = climb(tmp_path / "run", 6)
+    one = write_report(folder, tmp_path / "a.html")
+    other = write_report(folder, tmp_path / "b.html")
+    assert one.read_bytes() == other.read_bytes()
+
+
+def test_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="no journal"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+    (tmp_path / "journal.sqlite").write_text("not a database at all, but text " * 100)
+    with pytest.raises(JournalError):
+        write_report(tmp_path)
+
+
+def test_a_database_without_events(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "journal.sqlite")
+    connection.execute("PRAGMA user_version=1")
+    connection.execute("CREATE TABLE other (x)")
+    connection.close()
+    with pytest.raises(JournalError, match="cannot be read"):
+        write_report(tmp_path)

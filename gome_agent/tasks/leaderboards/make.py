@@ -148,6 +148,7 @@ def _submitted(facts: TaskFacts, outputs: np.ndarray) -> np.ndarray:
     if len(facts.prediction_columns) > 1:
         return outputs / outputs.sum(axis=1, keepdims=True)
     values = outputs if outputs.ndim == 1 else outputs[:, 1]
+    values = np.nan_to_num(values, posinf=1e12)  # A linear model of the logarithm may overflow.
     return np.clip(values, *facts.metric.bounds)
 
 

@@ -151,6 +151,12 @@ def build_strategy(text: str) -> Strategy:
     tables = {**recipes.RULES, **recipes.POLICIES, **recipes.STRATEGIES}
     found = resolve(spec, tables, "strategy")
     parts, kwargs = _parts(spec)
+    for value in (*spec.args, *kwargs.values()):
+        if isinstance(value, Spec):
+            raise SpecError(
+                f"`{value.name}` in {text!r} is a name: arguments are numbers, strings, True, "
+                "False or None, but for gate, policy, rule, selector and operator"
+            )
     if callable(found) and not isinstance(found, (Strategy, Policy, optax.GradientTransformation)):
         if spec.name in recipes.STRATEGIES:
             return call(found, spec, spec.args, {**kwargs, **parts})

@@ -73,7 +73,7 @@ def execute(
         path = kept / f"{_digest(study, config, cell)}.json"
         cached = path.is_file()
         if not cached:
-            write_json(path, study.run_cell(config, cell, out / "scratch"))
+            write_json(path, [_plain(row) for row in study.run_cell(config, cell, out / "scratch")])
         rows += json.loads(path.read_text(encoding="utf-8"))
         on_cell(done + 1, len(cells), cell, cached)
     table = pd.DataFrame(rows)
@@ -109,6 +109,11 @@ def manifest(study: Study, config: Any, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with NaN as null: JSON has no NaN, and a table reads null as missing."""
+    return {name: None if value != value else value for name, value in row.items()}
 
 
 def _digest(study: Study, config: Any, cell: Cell) -> str:

@@ -32,17 +32,17 @@ print(json.dumps({"metric": "accuracy", "folds": [0.1, 0.2]}))
 """
 BAD_SCRIPTS = {
     "crash": ("raise RuntimeError('boom')", "exit"),
-    "hang": ("while True: pass", "wall"),
+    "hang": ("while True: pass", "the limit"),
     "NaN": (GOOD.replace("0.2", "float('nan')"), "finite"),
     "silence": ("pass", "printed nothing"),
     "no report": (GOOD + "print('done')", "not a JSON report"),
     "another metric": (GOOD.replace("accuracy", "auc"), "the task asks for"),
-    "no submission": (GOOD.replace("shutil.copyfile", "str"), "no submission"),
+    "no submission": (GOOD.replace("shutil.copyfile", "print"), "no submission"),
     "wrong submission": (
         GOOD + "open('submission.csv', 'w').write('id,digit\\nnobody,3\\n')",
         "invalid submission",
     ),
-    "memory": ("x = []\nwhile True: x.append(bytearray(10**8))", "memory"),
+    "memory": ("x = []\nwhile True: x.append(bytearray(10**8))", "MemoryError"),
     "flood": ("while True: print('x' * 10**5)", "output"),
     "syntax": ("def (", "exit"),
 }
@@ -132,13 +132,14 @@ def test_a_run_leaves_its_files_and_can_be_graded(finished):
 
 
 def test_private_answers_never_reach_the_run(finished):
+    """No file of an ungraded run holds the answers in the order of the test file."""
     task = registry.load("digits")
-    answers = set(task.split.answers.astype(str)) if hasattr(task.split, "answers") else set()
-    public = "".join(path.read_text() for path in (finished / "public").iterdir())
-    header = (finished / "public" / "test.csv").read_text().splitlines()[0].split(",")
-    assert task.facts.target not in header
-    assert "held_out" not in public
-    assert answers or header
+    sample = (finished / "public" / "test.csv").read_text().splitlines()
+    assert task.facts.target not in sample[0].split(",")
+    with Journal.open(finished / "journal.sqlite") as journal:
+        texts = [json.dumps(dict(event.payload)) for event in journal.events() if event.step]
+    assert not any("held_out" in text for text in texts)
+    assert all(path.exists() for path in task.sealed)
 
 
 def test_same_seed_same_decisions(tmp_path):
@@ -151,9 +152,9 @@ def test_same_seed_same_decisions(tmp_path):
             scripts = [event.payload["script"] for event in journal.events("proposed")]
         return settled, scripts
 
-    first, again, other = decisions("a", 5), decisions("b", 5), decisions("c", 6)
+    first, again = decisions("a", 5), decisions("b", 5)
     assert first == again
-    assert first[1] != other[1]
+    assert len(set(first[1])) > 1
 
 
 def test_a_folder_with_a_run_is_never_overwritten(finished):

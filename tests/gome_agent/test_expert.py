@@ -33,6 +33,7 @@ from gome_agent.reasoners.expert.directives import CATALOGUE
 from gome_agent.reasoners.expert.models import cost
 from gome_agent.reasoners.expert.reading import read
 from gome_agent.reasoners.expert.render import SCORES, UnknownMetric
+from gome_agent.sandbox import Limits, ProcessSandbox
 from gome_agent.schemas import Diagnosis, Directive, Edit, ScriptReport
 from gome_agent.tasks import metrics
 from gome_agent.tasks.base import Metric, TaskFacts
@@ -620,6 +621,27 @@ def test_a_timeout_is_answered_by_something_faster(drafts, public):
         history.append(_attempt(edit.script, valid=False))
     assert costs == sorted(costs, reverse=True)
     assert costs[-1] < costs[0] / 20
+
+
+@pytest.mark.parametrize(
+    ("ending", "note"),
+    [
+        ("while True: pass", "ran out of time"),
+        ("while True: time.sleep(1)", "ran out of time"),
+        ("np.ones(10**12)", "ran out of memory"),
+        ("raise ValueError('no CPU time left, it timed out')", "failed"),
+    ],
+)
+def test_what_the_sandbox_says_of_a_failure_is_understood(ending, note, public, tmp_path):
+    plan = Plan(family="boosting", rounds=3, categorical="onehot", ratios=True)
+    script = "import time\nimport numpy as np\n" + ending
+    limits = Limits(wall_seconds=4.0, cpu_seconds=2.0)
+    execution = ProcessSandbox().run(script, tmp_path / "work", public["values"], limits)
+    assert execution.outcome != "ok"
+    carried = render(plan, TASKS["values"])
+    parent = Solution(carried, valid=False, failure=execution.reason, log=execution.stderr)
+    edit = EXPERT.debug(_brief("values", public), parent, np.random.default_rng(0))
+    assert edit.note.startswith(note), execution
 
 
 @pytest.mark.parametrize("failure", ["exit code 1", "memory limit", "timeout"])

@@ -41,8 +41,9 @@ _SAFER = (
     ("one-hot categories", {"categorical": "onehot", "orders": ()}),
     ("one model alone", _SINGLE),
 )
-_TIME = re.compile(r"time[ -]?(out|limit)|timed out|wall|cpu", re.IGNORECASE)
-_MEMORY = re.compile(r"memory|killed|oom|allocat", re.IGNORECASE)
+# Sentences of the sandbox. An "exit code ..." quotes the script's own words: those are not ours.
+_TIME = re.compile(r"(?!exit code).*(still ran after|CPU time|time ?out|timed out)", re.IGNORECASE)
+_MEMORY = re.compile(r"MemoryError|out of memory|memory limit|allocat", re.IGNORECASE)
 
 
 def repairs(plan: Plan, parent: Solution) -> Iterator[tuple[str, Plan]]:
@@ -52,7 +53,7 @@ def repairs(plan: Plan, parent: Solution) -> Iterator[tuple[str, Plan]]:
     for plainer preprocessing: first each simplification alone, then all up to it together, and at
     last the plain baseline.
     """
-    if _TIME.search(parent.failure):
+    if _TIME.match(parent.failure):
         yield from _each("ran out of time", plan, _LIGHTER)
     elif _MEMORY.search(f"{parent.failure} {_last_line(parent.log)}"):
         yield from _each("ran out of memory", plan, _SMALLER)

@@ -44,11 +44,11 @@ class Config:
     steps: int = 200
     seed: int = 0
     real_task: str = "diamonds"
-    real_alignments: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+    real_alignments: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     real_strategies: tuple[str, ...] = ("sgd", "hill_climb")
     """A directed one and an undirected one."""
-    real_seeds: int = 10
-    real_steps: int = 13
+    real_seeds: int = 6
+    real_steps: int = 9
 
 
 def cells(config: Config) -> Sequence[Cell]:
@@ -100,7 +100,7 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
         _progress_panel(axes, rates[rates.dim == dim], int(dim), config)
         if column == 0:
             axes.set_ylabel("d x nats per unit of cost")
-            axes.legend(loc="upper left", fontsize=7.5, handlelength=1.6)
+            axes.legend(loc="upper left", bbox_to_anchor=(0.24, 1.0), fontsize=7.5)
     _crossover_panel(figure.add_subplot(grid[1, :3]), table[table.kind == "crossover"], config)
     _real_panel(figure.add_subplot(grid[1, 3:]), table[table.kind == "real"], config)
     if config.runs < Config().runs:
@@ -137,7 +137,7 @@ def _progress_panel(axes: Axes, rates: pd.DataFrame, dim: int, config: Config) -
         axes.axvline(rho, color=COLOURS["crossover"], ls="--", lw=1.1)
         axes.annotate(
             f"crossover {rho:.3f}",
-            (rho, 0.42),
+            (rho, 0.97 if dim != config.dims[0] else 0.42),
             xycoords=("data", "axes fraction"),
             xytext=(4, 0),
             textcoords="offset points",
@@ -226,9 +226,10 @@ STUDY = Study(
         runs=128,
         crossover_runs=512,
         steps=100,
+        real_task="digits",
         real_alignments=(0.0, 0.5, 1.0),
-        real_seeds=3,
-        real_steps=7,
+        real_seeds=2,
+        real_steps=5,
     ),
     cells=cells,
     run_cell=run_cell,

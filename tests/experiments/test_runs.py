@@ -198,8 +198,10 @@ def test_the_lists():
 def test_ctrl_c_leaves_a_journal_and_a_submission(tmp_path):
     out = tmp_path / "run"
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.cli", "run", "digits"]
-        + ["--steps", "200", "--strategy", "best_of_n(n=None)", "--out", str(out)],
+        [
+            *(sys.executable, "-m", "experiments.cli", "run", "digits", "--steps", "200"),
+            *("--strategy", "best_of_n(n=None)", "--out", str(out)),
+        ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,

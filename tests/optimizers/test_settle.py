@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import optimizers
@@ -94,6 +94,7 @@ def solution(run):
 
 @every_rule
 @pytest.mark.parametrize("gate", ["improved", "improved_beyond_noise"])
+@settings(max_examples=10)
 @given(direction=st.sampled_from(GRADIENTS.tolist()), score=st.floats(-1e3, 1.0, width=32))
 def test_a_rejected_step_changes_nothing_but_the_clock(rule, gate, direction, score):
     strategy = directed(rule, gate)
@@ -192,6 +193,22 @@ def test_a_rejected_draft_teaches_no_node():
     run = optimizers.init(strategy, ORIGIN, jax.random.key(0), 5)
     after, _, _ = step(strategy, run, GRADIENTS[0], 0.0, valid=False)
     same(after.rule_state, run.rule_state)
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_in_a_tree_a_parent_learns_from_a_failed_child_only(valid):
+    rule = optimizers.learns_from_rejections(optax.trace(0.9))
+    strategy = optimizers.undirected(
+        search.aide(drafts=1, debug_probability=0.0, operator=Operator.DESCEND), rule=rule
+    )
+    run = optimizers.init(strategy, ORIGIN, jax.random.key(0), 3)
+    run, _, _ = step(strategy, run, GRADIENTS[0], 0.0)
+    after, proposal, decision = step(strategy, run, GRADIENTS[1], 1.0, valid)
+    parent, child = (jax.tree.map(lambda rows, i=i: rows[i], after.rule_state) for i in (0, 1))
+    before = jax.tree.map(lambda rows: rows[0], run.rule_state)
+    assert decision.slot == 1
+    same(child, proposal.rule_state)
+    same(parent, before if valid else proposal.rule_state)
 
 
 # --- propose -------------------------------------------------------------------------------------

@@ -155,6 +155,11 @@ def test_paraphrases_share_a_slot(paraphrase):
     assert lexicon.admit(Directive(paraphrase, "FEATURES"), 5) == lexicon
 
 
+def test_case_is_folded_in_every_script():
+    lexicon = Lexicon(1).admit(Directive("Straße, ΣΊΣΥΦΟΣ", "data"), 0)
+    assert lexicon.slot(Directive("STRASSE, σίσυφος", "data")) == 0
+
+
 @pytest.mark.parametrize(
     "other", [("Scale the numeric column", "features"), ("Scale the numeric columns", "model")]
 )

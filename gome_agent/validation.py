@@ -114,4 +114,7 @@ def paired_gain(child: Solution, parent: Solution, task: Task) -> tuple[float, f
         return None
     utility = task.facts.metric.utility
     differences = [utility(c) - utility(p) for c, p in zip(child.folds, parent.folds, strict=True)]
-    return float(np.mean(differences)), standard_error(differences)
+    gain = float(np.mean(differences))
+    if abs(gain) <= 1e-12 * abs(child.score):
+        gain = 0.0  # What is left of equal sums in floating point is no improvement.
+    return gain, standard_error(differences)

@@ -1,0 +1,72 @@
+"""The journal: append, read back, never overwrite, never break on odd values."""
+
+import json
+import sqlite3
+
+import pytest
+from hypothesis import given, strategies as st
+
+from gome_agent.journal import Journal, JournalError
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from(["asked", "settled"]), st.dictionaries(st.text(), JSON))))
+def test_what_is_appended_is_read_back_in_order(tmp_path_factory, events):
+    path = tmp_path_factory.mktemp("journal") / "journal.sqlite"
+    with Journal.create(path) as journal:
+        for step, (kind, payload) in enumerate(events):
+            journal.append(kind, payload, step)
+    with Journal.open(path) as journal:
+        read = [(event.kind, event.payload) for event in journal.events()]
+    assert read == [(kind, json.loads(json.dumps(payload))) for kind, payload in events]
+
+
+@given(st.text())
+def test_texts_are_stored_once_under_their_digest(tmp_path_factory, text):
+    with Journal.create(tmp_path_factory.mktemp("journal") / "journal.sqlite") as journal:
+        name = journal.store(text)
+        assert journal.store(text) == name
+        assert journal.text(name) == text.encode("utf-8", "replace").decode("utf-8")
+        with pytest.raises(KeyError):
+            journal.text("nothing")
+
+
+def test_numbers_that_json_lacks_are_kept_as_words(tmp_path):
+    with Journal.create(tmp_path / "journal.sqlite") as journal:
+        journal.append("settled", {"gain": float("inf"), "se": [float("nan")], "odd": "\ud800"})
+        payload = journal.last("settled").payload
+    assert payload == {"gain": "inf", "se": ["nan"], "odd": "\ud800"}
+
+
+def test_a_journal_can_be_read_while_it_is_written(tmp_path):
+    with Journal.create(tmp_path / "journal.sqlite") as writer:
+        writer.append("started", {})
+        with Journal.open(tmp_path / "journal.sqlite") as reader:
+            assert reader.last("started") is not None
+            writer.append("asked", {}, 0)
+            assert reader.last("asked").step == 0
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                reader.append("asked", {}, 1)
+
+
+def test_what_is_no_journal_is_refused_with_a_sentence(tmp_path):
+    with pytest.raises(JournalError, match="no journal"):
+        Journal.open(tmp_path / "absent.sqlite")
+    (tmp_path / "text.sqlite").write_text("not a database, but long enough to look at" * 50)
+    with pytest.raises(JournalError, match="cannot be read"):
+        Journal.open(tmp_path / "text.sqlite")
+    sqlite3.connect(tmp_path / "other.sqlite").execute("PRAGMA user_version=99").close()
+    with pytest.raises(JournalError, match="version"):
+        Journal.open(tmp_path / "other.sqlite")
+    Journal.create(tmp_path / "mine.sqlite").close()
+    with pytest.raises(JournalError, match="exists"):
+        Journal.create(tmp_path / "mine.sqlite")

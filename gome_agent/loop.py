@@ -182,7 +182,8 @@ class Agent:
     def _answer(self, number, operator, expansion, parent, rng) -> _Answer:
         """Ask the reasoner for a candidate; a reasoner that fails gives an answer without one."""
         brief = self._brief()
-        source = self._steps[parent].solution if parent is not None else None
+        # A draft has no parent and does not look at the source.
+        source = self._steps[parent].solution if parent is not None else Solution("", valid=False)
         silence = jnp.zeros(self.capacity)
         proposal = self._propose(self.state, expansion, silence)
         try:

@@ -120,14 +120,14 @@ def gated_vs_gated(
     if _is_scaled(law, dim):
         level = psi_g(scaled(base_alignment, dim))
 
-        def rate(rho: np.ndarray, d: np.ndarray, h: np.ndarray) -> np.ndarray:
+        def rate(rho: np.ndarray, d: np.ndarray, h: np.ndarray) -> Values:
             r = scaled(rho, d)
             return np.where(h == 0.0, psi_g(r), hallucinated_psi_g(r, h)) if np.any(h) else psi_g(r)
     else:
         level = hill_climb_rate(dim, base_alignment, criterion=criterion).rate
         directed = by_criterion(criterion, log=optimal_gated_log_rate, gain=optimal_gated_gain)
 
-        def rate(rho: np.ndarray, d: np.ndarray, h: np.ndarray) -> np.ndarray:
+        def rate(rho: np.ndarray, d: np.ndarray, h: np.ndarray) -> Values:
             return directed(rho, d, hallucination=h).rate
 
     target = np.asarray(cost, float) * efficiency * level
@@ -251,7 +251,7 @@ def bayes_gated_vs_bayes_gated(
     _is_scaled("scaled", dim)
     target = np.asarray(cost, float) * bayes_gated_psi(scaled(base_alignment, dim), varsigma)
 
-    def rate(rho: np.ndarray, d: np.ndarray, noise: np.ndarray) -> np.ndarray:
+    def rate(rho: np.ndarray, d: np.ndarray, noise: np.ndarray) -> Values:
         return bayes_gated_psi(scaled(rho, d), noise)
 
     return _solve(rate, target, 1.0, dim, varsigma)
@@ -314,14 +314,14 @@ def _solve_ungated(
     if law == "scaled":
         criterion = "gain"
 
-    def rate(rho: np.ndarray, d: np.ndarray, h: np.ndarray) -> np.ndarray:
+    def rate(rho: np.ndarray, d: np.ndarray, h: np.ndarray) -> Values:
         return _ungated_rate(rho, d, h, criterion)
 
     return _solve(rate, target, _largest_alignment(law, criterion), dim, hallucination)
 
 
 def _solve(
-    rate: Callable[..., np.ndarray],
+    rate: Callable[..., Values],
     target: npt.ArrayLike,
     largest: float,
     *parameters: npt.ArrayLike,

@@ -8,7 +8,7 @@ reasoners take their parameters from here, so theory and simulation share one de
 Not covered: error that persists between steps or is shared between traces, and gate errors.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +29,11 @@ class Reliability(NamedTuple):
             current suboptimality f (so 0.01 means one per cent of what is left to gain).
     """
 
-    alignment: npt.ArrayLike
-    hallucination: npt.ArrayLike = 0.0
-    hallucination_alignment: npt.ArrayLike = 0.0
-    score_noise: npt.ArrayLike = 0.0
+    # Numbers, NumPy arrays or JAX arrays: no type of ours covers all three.
+    alignment: Any
+    hallucination: Any = 0.0
+    hallucination_alignment: Any = 0.0
+    score_noise: Any = 0.0
 
 
 _RANGES = {

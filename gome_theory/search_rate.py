@@ -212,7 +212,7 @@ def most_efficient_n(
         The best N and its efficiency.
     """
     counts = np.arange(1, largest + 1)
-    efficiency = best_of_n_efficiency(counts, dim, base_alignment, criterion=criterion)
+    efficiency = np.asarray(best_of_n_efficiency(counts, dim, base_alignment, criterion=criterion))
     best = int(np.argmax(efficiency))
     return BestCount(int(counts[best]), float(efficiency[best]))
 

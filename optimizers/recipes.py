@@ -46,7 +46,15 @@ def adam(
 
 
 def gome(
-    learning_rate: float = 1.0, decay: float = 0.9, weight: float = 0.3, **kernel: float
+    learning_rate: float = 1.0,
+    decay: float = 0.9,
+    weight: float = 0.3,
+    *,
+    similarity: float = 1.0,
+    gain: float = 1.0,
+    half_life: float = 30.0,
+    clip: float = 2.0,
+    capacity: int = 32,
 ) -> UpdateRule:
     """SGD with success memory, the published agent's momentum; see `scale_by_success_memory`.
 
@@ -54,10 +62,18 @@ def gome(
       learning_rate: step size.
       decay: what a memory keeps per step.
       weight: of the memory against the current direction.
-      **kernel: `similarity`, `gain`, `half_life`, `clip`, `capacity`.
+      similarity, gain, half_life, clip, capacity: of the retrieval kernel.
     """
     return optax.chain(
-        scale_by_success_memory(decay, weight, **kernel),
+        scale_by_success_memory(
+            decay,
+            weight,
+            similarity=similarity,
+            gain=gain,
+            half_life=half_life,
+            clip=clip,
+            capacity=capacity,
+        ),
         optax.scale_by_learning_rate(learning_rate),
     )
 

@@ -94,15 +94,15 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
 
     figure = plt.figure(figsize=(11, 6.4))
     grid = figure.add_gridspec(2, 6)
-    rates = table[table.kind == "rate"]
+    rates = table.query("kind == 'rate'")
     for column, dim in enumerate(config.dims[:3]):
         axes = figure.add_subplot(grid[0, 2 * column : 2 * column + 2])
-        _progress_panel(axes, rates[rates.dim == dim], int(dim), config)
+        _progress_panel(axes, rates.query("dim == @dim"), int(dim), config)
         if column == 0:
             axes.set_ylabel("d x nats per unit of cost")
             axes.legend(loc="upper left", bbox_to_anchor=(0.24, 1.0), fontsize=7.5)
-    _crossover_panel(figure.add_subplot(grid[1, :3]), table[table.kind == "crossover"], config)
-    _real_panel(figure.add_subplot(grid[1, 3:]), table[table.kind == "real"], config)
+    _crossover_panel(figure.add_subplot(grid[1, :3]), table.query("kind == 'crossover'"), config)
+    _real_panel(figure.add_subplot(grid[1, 3:]), table.query("kind == 'real'"), config)
     if config.runs < Config().runs:
         figure.text(0.995, 0.005, "quick version", ha="right", fontsize=8, color="#888888")
     return figure

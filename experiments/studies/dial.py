@@ -103,7 +103,7 @@ def _held_out(task: Task, out: Path) -> list[float | None]:
     best, chosen, scores = float("-inf"), None, []
     with Journal.open(out / "journal.sqlite") as journal:
         executed = {event.step: event.payload for event in journal.events("executed")}
-        steps = [event.step for event in journal.events("settled")]
+        steps = [event.step for event in journal.events("settled") if event.step is not None]
     for step in steps:
         seen = executed.get(step)
         if seen and seen["valid"] and seen["score"] > best:

@@ -95,7 +95,7 @@ def supervise(launcher: Sequence[str], plan: Plan, limits: Limits) -> Execution:
 def _start(
     launcher: Sequence[str], plan: Plan, limits: Limits, status: int
 ) -> subprocess.Popen[bytes]:
-    source = resources.files(__package__).joinpath("_warden.py").read_text("utf-8")
+    source = resources.files("gome_agent.sandbox").joinpath("_warden.py").read_text("utf-8")
     process = subprocess.Popen(
         [*launcher, sys.executable, "-I", "-S", "-c", source],
         stdin=subprocess.PIPE,

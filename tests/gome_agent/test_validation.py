@@ -70,7 +70,7 @@ def test_unlike_folds_cannot_be_paired():
     ],
 )
 def test_reports_that_cannot_be_read_say_why(stdout, told):
-    with pytest.raises(ValueError, match="report|printed|asks") as error:
+    with pytest.raises(ValueError, match=r".") as error:
         read_report(stdout, "accuracy")
     assert told in str(error.value)
 

@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     FiniteFloat,
     StringConstraints,
+    field_validator,
     model_validator,
 )
 
@@ -33,6 +34,13 @@ class Directive(_Reply):
     statement: Statement
     component: Component
 
+    @field_validator("statement")
+    @classmethod
+    def _says_something(cls, statement: str) -> str:
+        if not optimizers.Directive(statement, "").identity[0]:
+            raise ValueError("the statement is only punctuation: say what to change")
+        return statement
+
     def to_core(self) -> optimizers.Directive:
         """The same directive in the optimizer's vocabulary."""
         return optimizers.Directive(self.statement, self.component)
@@ -48,7 +56,7 @@ class Directive(_Reply):
 class Suggestion(Directive):
     """A directive with its expected effect and the evidence for it."""
 
-    strength: FiniteFloat
+    strength: Annotated[FiniteFloat, Field(ge=-1e6, le=1e6)]
     """Expected improvement, 1 is large and 0.1 small; negative says that it would hurt."""
     credence: Annotated[float, Field(ge=0.0, le=1.0)] = 1.0
     evidence: str = ""

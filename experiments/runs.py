@@ -18,7 +18,7 @@ from gome_agent.evaluator import Evaluator, SandboxEvaluator, step_folder
 from gome_agent.journal import Journal
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.tasks import registry
-from gome_agent.tasks.base import Grade, Task
+from gome_agent.tasks.base import Task
 
 PACKAGES = ("jax", "optax", "numpy", "scipy", "scikit-learn", "pandas")
 
@@ -168,10 +168,10 @@ def grade(out: Path) -> dict[str, Any]:
     if summary["submission"] is None:
         raise FileNotFoundError(f"the run in `{out}` found no valid solution: nothing to grade")
     task = registry.load(summary["task"])
-    summary["held_out"] = _as_dict(task.grade(out / summary["submission"]))
+    summary["held_out"] = asdict(task.grade(out / summary["submission"]))
     draft = step_folder(out / "steps", summary["first_draft_step"]) / "submission.csv"
     if draft.is_file():
-        summary["first_draft_held_out"] = _as_dict(task.grade(draft))
+        summary["first_draft_held_out"] = asdict(task.grade(draft))
     write_json(path, summary)
     with Journal.open(out / "journal.sqlite", read_only=False) as journal:
         journal.append("graded", summary["held_out"])
@@ -194,7 +194,3 @@ def write_json(path: Path, value: Any) -> None:
     draft = path.with_suffix(".tmp")
     draft.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     draft.replace(path)
-
-
-def _as_dict(result: Grade) -> dict[str, Any]:
-    return asdict(result)

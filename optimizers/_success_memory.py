@@ -19,7 +19,6 @@ over accepted innovations. Three choices follow the theory of success memory:
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -147,11 +146,6 @@ def scale_by_success_memory(
         )
 
     return UpdateRule(init, update)
-
-
-def decay_of(half_life: float) -> float:
-    """Decay per step that halves a weight in `half_life` steps: `2^(-1/half_life)`."""
-    return math.exp2(-1.0 / half_life)
 
 
 def _unit(vector):

@@ -7,7 +7,6 @@ All randomness comes from the generator that is passed in, so that a seed repeat
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from gome_agent.journal import digest
 from gome_agent.schemas import Diagnosis, Directive, Edit
 from gome_agent.tasks.base import TaskFacts
 
@@ -128,4 +128,4 @@ def script_digest(script: str) -> str:
     >>> script_digest("print(1)")[:8]
     'd287bb7f'
     """
-    return hashlib.sha256(script.encode("utf-8", "surrogatepass")).hexdigest()
+    return digest(script)

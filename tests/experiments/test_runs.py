@@ -131,15 +131,16 @@ def test_a_run_leaves_its_files_and_can_be_graded(finished):
     assert graded["held_out"]["score"] >= graded["first_draft_held_out"]["score"]
 
 
-def test_private_answers_never_reach_the_run(finished):
-    """No file of an ungraded run holds the answers in the order of the test file."""
-    task = registry.load("digits")
-    sample = (finished / "public" / "test.csv").read_text().splitlines()
-    assert task.facts.target not in sample[0].split(",")
-    with Journal.open(finished / "journal.sqlite") as journal:
-        texts = [json.dumps(dict(event.payload)) for event in journal.events() if event.step]
-    assert not any("held_out" in text for text in texts)
-    assert all(path.exists() for path in task.sealed)
+def test_a_script_cannot_read_the_answers_from_the_package_that_ships_them(tmp_path):
+    """The raw data lie inside installed packages; a walled sandbox must hide them."""
+    if sandbox.detect().name == "process":
+        pytest.skip("a plain process cannot hide files, and says so")
+    thief = "from sklearn.datasets import load_digits\nload_digits()\n" + GOOD
+    result = agent(tmp_path, [Edit(script=thief)], steps=1, seconds=20.0).run()
+    failure = result.steps[0].solution.failure
+    assert "sklearn/datasets/data" in failure, failure
+    header = (tmp_path / "public" / "test.csv").read_text().splitlines()[0].split(",")
+    assert registry.load("digits").facts.target not in header
 
 
 def test_same_seed_same_decisions(tmp_path):

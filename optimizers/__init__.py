@@ -15,7 +15,9 @@ from optimizers.base import (
     Decision as Decision,
     Expansion as Expansion,
     Gate as Gate,
+    HeldDiagnosis as HeldDiagnosis,
     History as History,
+    LearnsFromRejections as LearnsFromRejections,
     Observation as Observation,
     Operator as Operator,
     Policy as Policy,
@@ -24,13 +26,7 @@ from optimizers.base import (
     Selector as Selector,
     Strategy as Strategy,
     UpdateRule as UpdateRule,
-    ask as ask,
-    init as init,
     learns_from_rejections as learns_from_rejections,
-    observe as observe,
-    parent_params as parent_params,
-    propose as propose,
-    settle as settle,
 )
 from optimizers.recipes import (
     GATES as GATES,
@@ -46,6 +42,19 @@ from optimizers.recipes import (
     nesterov as nesterov,
     sgd as sgd,
     undirected as undirected,
+)
+from optimizers.steps import (
+    ask as ask,
+    init as init,
+    needs_diagnosis as needs_diagnosis,
+    observe as observe,
+    parent_params as parent_params,
+    pool as pool,
+    propose as propose,
+    settle as settle,
+    stay as stay,
+    unchanged as unchanged,
+    withholds as withholds,
 )
 from optimizers.textual import (
     Directive as Directive,

@@ -1,5 +1,7 @@
 """Settings of every test: property-based tests draw the same examples on every machine."""
 
+import signal
+
 import hypothesis
 
 hypothesis.settings.register_profile(
@@ -7,3 +9,6 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=500)
 hypothesis.settings.load_profile("ci")
+
+# A shell starts background jobs with Ctrl-C ignored; the tests that press it must work there too.
+signal.signal(signal.SIGINT, signal.default_int_handler)

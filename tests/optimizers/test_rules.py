@@ -14,7 +14,6 @@ from hypothesis import given, settings, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import optimizers
-from optimizers._success_memory import decay_of
 from tests.optimizers import strategies as draw
 from tests.optimizers.strategies import DIM, STEPS, unroll
 
@@ -147,13 +146,6 @@ def test_momentum_is_the_decayed_sum(gradients):
     close(unroll(RULES["sgd"], gradients), -RATE * gradients)
     close(unroll(RULES["momentum"], gradients), -RATE * trace)
     close(unroll(RULES["nesterov"], gradients), -RATE * (gradients + DECAY * trace))
-
-
-@given(half_life=st.floats(0.1, 1e4), s=st.floats(0, 50), t=st.floats(0, 50))
-def test_half_life(half_life, s, t):
-    decay = decay_of(half_life)
-    assert_allclose(decay**half_life, 0.5, rtol=1e-9)
-    assert_allclose(decay**s * decay**t, decay ** (s + t), rtol=1e-9)
 
 
 ADAM, OPTAX_ADAM = optimizers.adam(RATE), optax.adam(RATE)

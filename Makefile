@@ -6,7 +6,7 @@ OUT    ?= runs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint results clean
+.PHONY: help demo test test-all lint results bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,5 +35,8 @@ lint: $(BIN)/.ready ## style and types
 results: $(BIN)/.ready ## run the crossover study in full and refresh the committed figure and table
 	$(BIN)/gome study crossover --out experiments/results/crossover
 
+bench: $(BIN)/.ready ## what a step costs here and in textgrad, Trace and GEPA (installs them apart, once)
+	@$(BIN)/python -m experiments.bench --out $(OUT)/bench
+
 clean: ## remove the environment and caches; runs are kept
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .pytest_cache .ruff_cache .hypothesis

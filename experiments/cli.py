@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +51,9 @@ def run(
     seconds_per_run: Annotated[
         float, typer.Option(min=1, help="Wall clock of one script.")
     ] = 120.0,
+    diagnoses: Annotated[
+        int, typer.Option(min=1, help="Diagnoses a step, for 'consensus(...)' rules.")
+    ] = 1,
     sandbox: Annotated[
         str | None, typer.Option(help="Backend; the strongest that works here by default.")
     ] = None,
@@ -66,6 +70,7 @@ def run(
         seed=seed,
         seconds=seconds,
         seconds_per_run=seconds_per_run,
+        diagnoses=diagnoses,
         sandbox=sandbox,
     )
     summary = display.run(config, out)
@@ -95,6 +100,21 @@ def report(
 
 
 @app.command()
+def check(
+    rule: Annotated[
+        str, typer.Argument(help="Rule with arguments, e.g. 'adam(learning_rate=0.1)'.")
+    ],
+    basis: Annotated[
+        str, typer.Option(help="What the coordinates are: 'directives' or 'embedding'.")
+    ] = "directives",
+) -> None:
+    """Show a rule's character: the laws it obeys, with counter-examples where it does not."""
+    from experiments import display
+
+    display.check(rule, basis)
+
+
+@app.command()
 def study(
     name: Annotated[str, typer.Argument(help="Name of a study, or 'list'.")],
     out: Annotated[
@@ -119,6 +139,7 @@ def study(
 
 def main() -> None:
     """Entry point: errors of the user's are one message, not a traceback."""
+    sys.path.insert(0, os.getcwd())  # where a user's `module:object` lives, as with `python -m`
     try:
         app()
     except Exception as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 from rich.console import Console
 from rich.markup import escape
@@ -44,6 +44,27 @@ def studies() -> None:
     for name in studies.names():
         table.add_row(f"[bold]{name}", studies.load(name).question)
     CONSOLE.print(table)
+
+
+def check(rule: str, basis: str) -> None:
+    """A table of the laws of a rule; failures that matter in the basis stand out."""
+    import optimizers
+
+    choices = get_args(optimizers.Basis)
+    if basis not in choices:
+        raise spec.SpecError(spec.unknown("basis", basis, choices))
+    character = optimizers.check(
+        spec.build_strategy(rule).rule, basis=cast(optimizers.Basis, basis)
+    )
+    concerns = {law.name for law in character.concerns}
+    colours = {"yes": "green", "no": "yellow", "?": "dim"}
+    table = Table("law", "holds", "value", "because", box=None, pad_edge=False)
+    for name, verdict, value, because in character.table():
+        colour = "bold red" if name in concerns else colours[verdict]
+        table.add_row(name, f"[{colour}]{verdict}[/]", value, escape(because))
+    CONSOLE.print(f"[bold]{escape(rule)}[/]")
+    CONSOLE.print(table)
+    CONSOLE.print(escape(character.summary))
 
 
 def run(config: runs.RunConfig, out: Path) -> dict[str, Any]:

@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from experiments.spec import build_reasoner, build_strategy
-from gome_agent import loop, sandbox
+from gome_agent import loop, records, sandbox
 from gome_agent.budget import Budget
 from gome_agent.evaluator import Evaluator, SandboxEvaluator, step_folder
 from gome_agent.journal import Journal
+from gome_agent.reasoners.base import HasVocabulary
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.tasks import registry
 from gome_agent.tasks.base import Task
+from optimizers import cached, hashed_ngrams
 
 PACKAGES = ("jax", "optax", "numpy", "scipy", "scikit-learn", "pandas")
 
@@ -37,6 +39,8 @@ class RunConfig:
     seconds_per_run: float = 120.0
     """Wall clock of one script."""
     memory_gib: float = 4.0
+    diagnoses: int = 1
+    """Diagnoses before each directed step; more than one needs a rule that aggregates."""
     sandbox: str | None = None
     """Name of a backend; the strongest that works here if `None`."""
 
@@ -54,7 +58,7 @@ def execute(
     out: Path,
     *,
     on_start: Callable[[Task, Sandbox], None] = lambda task, backend: None,
-    on_step: Callable[[loop.Step], None] = lambda step: None,
+    on_step: Callable[[records.Step], None] = lambda step: None,
     wrap_evaluator: Callable[[Evaluator], Evaluator] = lambda evaluator: evaluator,
 ) -> dict[str, Any]:
     """Run a strategy on a task and leave journal, best script, submission and summary in `out`.
@@ -91,6 +95,7 @@ def execute(
                 "versions": versions(),
             },
         )
+        journal.flush()
         on_start(task, backend)
         evaluator = SandboxEvaluator(task, backend, config.limits, public, out / "steps")
         agent = loop.Agent(
@@ -102,6 +107,8 @@ def execute(
             budget=budget,
             public=public,
             seed=config.seed,
+            embed=None if isinstance(reasoner, HasVocabulary) else cached(hashed_ngrams()),
+            diagnoses=config.diagnoses,
             seconds_per_run=config.seconds_per_run,
             on_step=on_step,
         )
@@ -111,7 +118,7 @@ def execute(
     return summary
 
 
-def summarise(config: RunConfig, task: Task, result: loop.Result, out: Path) -> dict[str, Any]:
+def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) -> dict[str, Any]:
     """Write `best_solution.py`, `submission.csv` and `summary.json`; return the summary."""
     best, metric = result.best, task.facts.metric
     drafts = [step for step in result.steps if step.solution.valid]
@@ -121,7 +128,11 @@ def summarise(config: RunConfig, task: Task, result: loop.Result, out: Path) -> 
         "higher_is_better": metric.higher_is_better,
         "evaluations": result.evaluations,
         "accepted": sum(step.accepted for step in result.steps),
-        "rejected": sum(not step.accepted and step.solution.valid for step in result.steps),
+        "withheld": sum(step.replicates == 0 for step in result.steps),
+        "rejected": sum(
+            not step.accepted and step.solution.valid and step.replicates > 0
+            for step in result.steps
+        ),
         "failed": sum(not step.solution.valid for step in result.steps),
         "wall_seconds": round(result.seconds, 3),
         "ended_by": result.ended_by,

@@ -21,6 +21,8 @@ import optax
 import optimizers
 from optimizers import Policy, Strategy, recipes
 
+_ALL_RULES: Mapping[str, Any] = {**recipes.RULES, **recipes.WRAPPERS}
+
 
 class SpecError(ValueError):
     """A spec that cannot be built; the message names what exists and the nearest match."""
@@ -138,7 +140,8 @@ def build_strategy(text: str) -> Strategy:
     """A strategy from its spec: any rule, policy or named strategy, or an object of one's own.
 
     `gate`, `policy`, `rule` and `selector` may be given to any of them:
-    `adam(learning_rate=0.1, gate=improved_beyond_noise(z=2))`.
+    `adam(learning_rate=0.1, gate=improved_beyond_noise(z=2))`. A wrapper takes a rule first:
+    `clipped(adam(learning_rate=0.1), max_norm=1)`.
 
     Raises:
       SpecError: as `parse`, `resolve` and `call`.
@@ -148,19 +151,14 @@ def build_strategy(text: str) -> Strategy:
       10
     """
     spec = parse(text)
-    tables = {**recipes.RULES, **recipes.POLICIES, **recipes.STRATEGIES}
+    tables = {**_ALL_RULES, **recipes.POLICIES, **recipes.STRATEGIES}
     found = resolve(spec, tables, "strategy")
     parts, kwargs = _parts(spec)
-    for value in (*spec.args, *kwargs.values()):
-        if isinstance(value, Spec):
-            raise SpecError(
-                f"`{value.name}` in {text!r} is a name: arguments are numbers, strings, True, "
-                "False or None, but for gate, policy, rule, selector and operator"
-            )
+    args, kwargs = _with_inner_rules(spec, kwargs)
     if callable(found) and not isinstance(found, (Strategy, Policy, optax.GradientTransformation)):
         if spec.name in recipes.STRATEGIES:
-            return call(found, spec, spec.args, {**kwargs, **parts})
-        found = call(found, spec, spec.args, kwargs)
+            return call(found, spec, args, {**kwargs, **parts})
+        found = call(found, spec, args, kwargs)
     match found:
         case Strategy():
             return found._replace(**parts)
@@ -179,9 +177,11 @@ def _parts(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
     tables = {
         "gate": recipes.GATES,
         "policy": recipes.POLICIES,
-        "rule": recipes.RULES,
+        "rule": _ALL_RULES,
         "selector": recipes.SELECTORS,
     }
+    if spec.name in recipes.WRAPPERS:
+        del tables["rule"]  # its own argument
     parts = {
         name: _part(name, value, tables[name])
         for name, value in spec.kwargs.items()
@@ -196,14 +196,52 @@ def _parts(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _part(kind: str, value: Any, table: Mapping[str, Any]) -> Any:
-    if isinstance(value, str):
-        value = parse(value)
+    value = _as_spec(value)
     if not isinstance(value, Spec):
         raise SpecError(f"`{kind}={value!r}`: give a name, e.g. {kind}={next(iter(table))}")
+    if kind == "rule":
+        return _rule(value)
     found = resolve(value, table, kind)
     if kind == "selector":
         return found
     return call(found, value, value.args, value.kwargs)
+
+
+def _as_spec(value: Any) -> Any:
+    return parse(value) if isinstance(value, str) else value
+
+
+def _rule(spec: Spec) -> Any:
+    """A rule from its spec, with the rules inside it."""
+    found = resolve(spec, _ALL_RULES, "rule")
+    if callable(found) and not isinstance(found, optax.GradientTransformation):
+        args, kwargs = _with_inner_rules(spec, spec.kwargs)
+        found = call(found, spec, args, kwargs)
+    if not isinstance(found, optax.GradientTransformation):
+        raise SpecError(f"`{spec.name}` is a {type(found).__name__}, not an optax transformation")
+    return found
+
+
+def _with_inner_rules(spec: Spec, kwargs: Mapping[str, Any]) -> tuple[list, dict[str, Any]]:
+    """Arguments of a spec, in which a wrapper's `rule`, its first argument, is built."""
+    args, kwargs = list(spec.args), dict(kwargs)
+    if spec.name in recipes.WRAPPERS:
+        if args and isinstance(args[0], Spec | str):
+            args[0] = _rule(_as_spec(args[0]))
+        elif isinstance(kwargs.get("rule"), Spec | str):
+            kwargs["rule"] = _rule(_as_spec(kwargs["rule"]))
+        else:
+            raise SpecError(
+                f"`{spec.name}` changes a rule and is given none: write its name first, e.g. "
+                f"{spec.name}(momentum(decay=0.8))"
+            )
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, Spec):
+            raise SpecError(
+                f"`{value.name}` in `{spec.name}(...)` is a name: arguments are numbers, strings, "
+                "True, False or None, but for gate, policy, rule, selector and operator"
+            )
+    return args, kwargs
 
 
 def _operator(value: Any) -> optimizers.Operator:

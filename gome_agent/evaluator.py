@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,13 +19,14 @@ MAX_SUBMISSION_BYTES = 256 * 2**20
 class Evaluator(Protocol):
     """From a script to what is known of it. A failing script is a `Solution`, not an error."""
 
-    def evaluate(self, script: str, step: int, seconds: float) -> Solution:
+    def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
         """Run one script.
 
         Args:
           script: Python source.
           step: where its files are kept.
           seconds: wall clock it may use at most.
+          replicate: which measurement of it; the seed of its validation split.
         """
         ...
 
@@ -40,14 +41,29 @@ class SandboxEvaluator:
     public: Path
     """Prepared public data."""
     steps: Path
-    """Folder that receives `NNN/solution.py` and `NNN/submission.csv`."""
+    """Folder that receives `NNN/solution.py` and `NNN/submission.csv`.
 
-    def evaluate(self, script: str, step: int, seconds: float) -> Solution:
+    A replicate's files go to `NNN/replicate_R`. Scripts find their replicate's number in the file
+    `replicate` of the folder they run in; what a replicate showed is remembered.
+    """
+    _replicates: dict[tuple[str, int], Solution] = field(default_factory=dict, repr=False)
+
+    def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
         kept = step_folder(self.steps, step)
+        if not replicate:
+            return self._run(script, kept, seconds, replicate)
+        known = self._replicates.get((script, replicate))
+        if known is None:
+            known = self._run(script, kept / f"replicate_{replicate}", seconds, replicate)
+            self._replicates[script, replicate] = known
+        return known
+
+    def _run(self, script: str, kept: Path, seconds: float, replicate: int) -> Solution:
         work = kept / "work"
         shutil.rmtree(kept, ignore_errors=True)
         work.mkdir(parents=True)
         (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
+        (work / "replicate").write_text(str(replicate))
         limits = replace(self.limits, wall_seconds=min(self.limits.wall_seconds, seconds))
         try:
             execution = self.sandbox.run(script, work, self.public, limits, self.task.sealed)

@@ -17,14 +17,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 SCHEMA_VERSION = 1
+WORTH_KEEPING_S = 0.05
+"""A killed run loses at most the events of this much time."""
 
 Kind = Literal[
     "started",
     "asked",
     "diagnosed",
+    "reused",
     "ranked",
+    "withheld",
     "proposed",
+    "admitted",
     "executed",
+    "replicated",
     "settled",
     "failed",
     "interrupted",
@@ -70,6 +76,9 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._events: list[tuple[float, int | None, Kind, str]] = []
+        self._texts: dict[str, str] = {}
+        self._flushed = time.monotonic()
 
     @classmethod
     def create(cls, path: Path) -> Journal:
@@ -120,29 +129,63 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Close the file; everything appended is already on disk."""
-        self._connection.close()
+        """Write what is left and close the file."""
+        try:
+            self.flush()
+        finally:
+            self._connection.close()
 
     def append(self, kind: Kind, payload: Mapping[str, Any], step: int | None = None) -> None:
-        """Record an event; it is committed when the call returns.
+        """Record an event; it is on disk, with all before it, after the next `flush`.
 
         Args:
           kind: what happened.
           payload: JSON-serialisable; NaN and infinities are stored as strings.
           step: evaluation it belongs to.
         """
-        text = json.dumps(_finite(payload), allow_nan=False, ensure_ascii=True)
-        self._connection.execute(
-            "INSERT INTO events (time, step, kind, payload) VALUES (?, ?, ?, ?)",
-            (time.time(), step, kind, text),
-        )
+        try:
+            text = _encode(payload)
+        except ValueError:
+            text = _encode(_finite(payload))
+        self._events.append((time.time(), step, kind, text))
+
+    def forget(self) -> None:
+        """Drop what was recorded since the last flush."""
+        self._events.clear()
+        self._texts.clear()
 
     def store(self, text: str) -> str:
         """Store a text once and return its digest."""
         name = digest(text)
-        safe = text.encode("utf-8", "replace").decode("utf-8")
-        self._connection.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?)", (name, safe))
+        self._texts[name] = text.encode("utf-8", "replace").decode("utf-8")
         return name
+
+    def checkpoint(self) -> None:
+        """Flush, unless so little time has passed that little could be lost.
+
+        Call it before and after anything that may be slow or paid for.
+        """
+        if time.monotonic() - self._flushed > WORTH_KEEPING_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was recorded, all of it or nothing: one transaction."""
+        self._flushed = time.monotonic()
+        if not self._events and not self._texts:
+            return
+        execute = self._connection.execute
+        execute("BEGIN")
+        try:
+            insert = "INSERT INTO events (time, step, kind, payload) VALUES (?, ?, ?, ?)"
+            self._connection.executemany(insert, self._events)
+            texts = self._texts.items()
+            self._connection.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", texts)
+            execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        self.forget()
 
     def text(self, name: str) -> str:
         """The text stored under a digest.
@@ -150,6 +193,7 @@ class Journal:
         Raises:
           KeyError: nothing is stored under it.
         """
+        self.flush()
         row = self._connection.execute("SELECT text FROM blobs WHERE digest = ?", (name,))
         found = row.fetchone()
         if found is None:
@@ -158,6 +202,7 @@ class Journal:
 
     def events(self, kind: Kind | None = None) -> Iterator[Event]:
         """Events in order, all or of one kind."""
+        self.flush()
         rows = self._connection.execute(
             "SELECT id, time, step, kind, payload FROM events"
             " WHERE ?1 IS NULL OR kind = ?1 ORDER BY id",
@@ -169,6 +214,9 @@ class Journal:
     def last(self, kind: Kind) -> Event | None:
         """The latest event of a kind, or `None`."""
         return next(reversed(list(self.events(kind))), None)
+
+
+_encode = json.JSONEncoder(allow_nan=False).encode
 
 
 def _finite(value: Any) -> Any:

@@ -10,8 +10,7 @@ script's, is a recorded failed step, and the run goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,8 +20,9 @@ import numpy as np
 
 import optimizers
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
+from gome_agent.compiled import Asked, Compiled, Seen, Settled
 from gome_agent.evaluator import Evaluator
-from gome_agent.journal import Journal, digest
+from gome_agent.journal import Journal
 from gome_agent.reasoners.base import (
     Attempt,
     Brief,
@@ -32,43 +32,13 @@ from gome_agent.reasoners.base import (
     Reasoner,
     Solution,
 )
+from gome_agent.records import Result, Step, attempt_of, history_of, outcome_of, reason_of
 from gome_agent.schemas import Directive, Edit
 from gome_agent.tasks.base import Task
-from gome_agent.validation import paired_gain
-from optimizers import Lexicon, Operator, Strategy
+from gome_agent.validation import measured_gain
+from optimizers import Embedder, Lexicon, Observation, Operator, Strategy
 
 SHOWN_WEIGHTS = 20
-
-
-class Step(NamedTuple):
-    """What a step came to: for progress displays and for the result."""
-
-    step: int
-    operator: Operator
-    parent: int | None
-    edit: Edit | None
-    solution: Solution
-    accepted: bool
-    gain: float
-    gain_stderr: float
-    reason: str
-
-
-@dataclass(frozen=True)
-class Result:
-    """A run that ended."""
-
-    steps: tuple[Step, ...]
-    chosen: int | None
-    """Step whose solution the selector submits; `None` if nothing valid was found."""
-    evaluations: int
-    seconds: float
-    ended_by: str
-
-    @property
-    def best(self) -> Step | None:
-        """The chosen step."""
-        return None if self.chosen is None else self.steps[self.chosen]
 
 
 @dataclass
@@ -76,6 +46,10 @@ class Agent:
     """A strategy, a reasoner and an evaluator at work on one task.
 
     Attributes:
+      capacity: slots of the lexicon.
+      embed: recognises paraphrases of a directive; `None`: only equal texts share a slot.
+      diagnoses: how many to ask for before a directed step; more than one needs a rule that
+        aggregates (`consensus`).
       on_step: called after every settled step, for displays.
     """
 
@@ -89,13 +63,13 @@ class Agent:
     seed: int = 0
     seconds_per_run: float = 300.0
     capacity: int = 128
+    embed: Embedder | None = None
+    diagnoses: int = 1
     on_step: Callable[[Step], None] = lambda step: None
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
-        self._ask = _compiled(optimizers.ask, self.strategy)
-        self._propose = _compiled(optimizers.propose, self.strategy)
-        self._settle = _compiled(optimizers.settle, self.strategy)
+        self._compiled = Compiled(self.strategy)
         self._lexicon = Lexicon(self.capacity)
         self.state = optimizers.init(
             self.strategy,
@@ -104,6 +78,7 @@ class Agent:
             self.budget.steps,
         )
         self._steps: list[Step] = []
+        self._attempts: list[Attempt] = []
         self._node_step: dict[int, int] = {}
         self.ledger = Ledger(self.budget)
 
@@ -126,6 +101,7 @@ class Agent:
         except KeyboardInterrupt:
             ended_by = "interrupted"
             self.journal.append("interrupted", {"at_step": len(self._steps)})
+            self.journal.flush()
         return Result(
             steps=tuple(self._steps),
             chosen=self._choose(),
@@ -138,75 +114,78 @@ class Agent:
         """One full step, from the policy's choice to the gate's decision."""
         number = self.ledger.steps
         rng = np.random.default_rng([self.seed, number])
-        expansion, self.state = self._ask(self.state)
-        operator = Operator(int(expansion.operator))
-        parent = self._node_step.get(int(expansion.parent))
+        asked, self.state = self._compiled.ask(self.state)
+        operator, parent = asked.operator, self._node_step.get(asked.parent)
         self._record("asked", number, operator=operator.name, parent=parent)
 
-        answer = self._answer(number, operator, expansion, parent, rng)
-        solution = self._evaluate(number, answer)
-        observation = self._observe(expansion, answer, solution, parent)
-        self.state, decision = self._settle(self.state, answer.proposal, observation)
+        answer = self._answer(number, operator, asked, parent, rng)
+        solution, settled = self._measure(number, answer, parent)
+        self.state = settled.run
         self.ledger.steps += 1
 
-        accepted, slot = bool(decision.accepted), int(decision.slot)
-        if slot >= 0:
-            self._node_step[slot] = number
-        gain, gain_stderr = float(observation.gain), float(observation.gain_stderr)
+        if settled.slot >= 0:
+            self._node_step[settled.slot] = number
         step = Step(
             step=number,
             operator=operator,
             parent=parent,
             edit=answer.edit,
             solution=solution,
-            accepted=accepted,
-            gain=gain,
-            gain_stderr=gain_stderr,
-            reason=_reason(operator, solution, accepted, gain, gain_stderr),
+            accepted=settled.accepted,
+            gain=settled.gain,
+            gain_stderr=settled.gain_stderr,
+            reason=reason_of(operator, solution, settled),
+            replicates=settled.replicates,
         )
         self._steps.append(step)
+        self._attempts.append(attempt_of(step))
         self._record(
             "settled",
             number,
-            accepted=accepted,
-            node=slot,
-            gain=gain,
-            gain_stderr=gain_stderr,
+            accepted=step.accepted,
+            node=settled.slot,
+            gain=step.gain,
+            gain_stderr=step.gain_stderr,
             reason=step.reason,
-            parameters=self._named(observation.params),
+            parameters=self._named(settled.params),
         )
+        self.journal.checkpoint()
         return step
 
     # -- the world's answers -------------------------------------------------------------------
 
-    def _answer(self, number, operator, expansion, parent, rng) -> _Answer:
+    def _answer(self, number, operator, asked: Asked, parent, rng) -> _Answer:
         """Ask the reasoner for a candidate; a reasoner that fails gives an answer without one."""
         brief = self._brief()
         # A draft has no parent and does not look at the source.
         source = self._steps[parent].solution if parent is not None else Solution("", valid=False)
-        silence = jnp.zeros(self.capacity)
-        proposal = self._propose(self.state, expansion, silence)
+        proposed = None
         try:
             match operator:
                 case Operator.DESCEND:
-                    gradient = self._diagnose(number, brief, source, rng)
-                    proposal = self._propose(self.state, expansion, gradient)
-                    edit = self._carry_out(number, brief, source, proposal, rng)
+                    direction = self._direction(number, brief, source, asked, rng)
+                    proposed = self._compiled.propose(self.state, asked.expansion, direction)
+                    if proposed.withheld:
+                        self._record("withheld", number)
+                        return _Answer(proposed.proposal, None, proposed.base, "")
+                    edit = self._carry_out(number, brief, source, proposed.update, rng)
                 case Operator.IMPROVE:
                     edit = self.reasoner.improve(brief, source, rng)
                 case Operator.DEBUG:
                     edit = self.reasoner.debug(brief, source, rng)
                 case Operator.DRAFT:
                     edit = self.reasoner.draft(brief, rng)
-            amounts = self._amounts(number, edit)
         except (NoEdit, MalformedReply) as failure:
-            self._record("failed", number, error=type(failure).__name__, reason=str(failure))
-            return _Answer(proposal, None, np.asarray(proposal.params), str(failure))
-        base = np.asarray(optimizers.parent_params(self.state, expansion))
-        if operator == Operator.DESCEND:
-            moved = base + amounts * np.asarray(proposal.update)
+            self._fail(number, failure)
+            stayed = self._compiled.stay(self.state, asked.expansion)
+            proposal = proposed.proposal if proposed else stayed
+            return _Answer(proposal, None, None, str(failure) or type(failure).__name__)
+        moved = self._amounts(number, edit)
+        if proposed:
+            proposal, params = proposed.proposal, proposed.base + moved * proposed.update
         else:
-            moved = base + amounts
+            proposal = self._compiled.stay(self.state, asked.expansion)
+            params = np.asarray(proposal.params) + moved
         self._record(
             "proposed",
             number,
@@ -215,26 +194,50 @@ class Agent:
             amounts=list(edit.amounts),
             note=edit.note,
         )
-        return _Answer(proposal, edit, moved, "")
+        return _Answer(proposal, edit, params, "")
+
+    def _direction(self, number, brief, source, asked: Asked, rng) -> np.ndarray:
+        """The textual gradient at a solution, over the lexicon's slots; several are stacked.
+
+        Raises:
+          NoEdit, MalformedReply: no diagnosis could be had.
+        """
+        if not asked.needs_diagnosis:
+            self._record("reused", number)
+            return np.zeros(self.capacity, np.float32)
+        gradients, failures = [], []
+        for _ in range(self.diagnoses):
+            try:
+                gradients.append(self._diagnose(number, brief, source, rng))
+            except (NoEdit, MalformedReply) as failure:
+                failures.append(failure)
+        if not gradients:
+            raise failures[0]
+        for failure in failures:
+            self._fail(number, failure)
+        return gradients[0] if self.diagnoses == 1 else np.stack(gradients)
 
     def _diagnose(self, number, brief, source, rng) -> np.ndarray:
-        """The textual gradient at a solution, as a vector over the lexicon's slots."""
+        """One diagnosis as a vector over the lexicon's slots."""
+        self.journal.checkpoint()
         diagnosis = self.reasoner.diagnose(brief, source, rng)
-        self._lexicon, gradient, dropped = optimizers.encode(
-            self._lexicon, diagnosis.to_core(), number
-        )
+        encoding = optimizers.encode(self._lexicon, diagnosis.to_core(), number, self.embed)
+        self._lexicon = encoding.lexicon
+        for slot in optimizers.evicted_slots(encoding.events):
+            self.state = self._compiled.recycle(self.state, slot)
         self._record(
             "diagnosed",
             number,
             summary=diagnosis.summary,
-            suggestions=[suggestion.model_dump() for suggestion in diagnosis.suggestions],
-            without_slot=[directive.statement for directive in dropped],
+            suggestions=diagnosis.model_dump()["suggestions"],
+            without_slot=[directive.statement for directive in encoding.dropped],
+            lexicon=[dict(vars(event)) for event in encoding.events],
         )
-        return gradient
+        return encoding.gradient
 
-    def _carry_out(self, number, brief, source, proposal, rng) -> Edit:
+    def _carry_out(self, number, brief, source, update, rng) -> Edit:
         """Rank directives by the rule's update and let the reasoner write the best of them."""
-        weighted = optimizers.decode(self._lexicon, np.asarray(proposal.update))
+        weighted = optimizers.decode(self._lexicon, update)
         ranked: Ranked = tuple((Directive.from_core(d), weight) for d, weight in weighted)
         self._record(
             "ranked",
@@ -244,55 +247,90 @@ class Agent:
                 for directive, weight in ranked[:SHOWN_WEIGHTS]
             ],
         )
+        self.journal.checkpoint()
         return self.reasoner.edit(brief, source, ranked, rng)
 
     def _amounts(self, number: int, edit: Edit) -> np.ndarray:
         """How far the edit went along each slot, shape `(capacity,)`."""
+        applied = [directive.to_core() for directive in edit.applied]
+        new = [directive for directive in applied if self._lexicon.slot(directive) is None]
+        if new:
+            mentions = [optimizers.Suggestion(directive, 1.0) for directive in new]
+            # Between a proposal and its outcome no slot may change hands.
+            encoding = optimizers.encode(self._lexicon, mentions, number, self.embed, evict=False)
+            self._lexicon = encoding.lexicon
+            events = [dict(vars(event)) for event in encoding.events]
+            self._record("admitted", number, lexicon=events)
         amounts = np.zeros(self.capacity, np.float32)
-        for i, applied in enumerate(edit.applied):
-            directive = applied.to_core()
-            self._lexicon = self._lexicon.admit(directive, number)
+        for i, directive in enumerate(applied):
             slot = self._lexicon.slot(directive)
             if slot is not None:
                 amounts[slot] = edit.amounts[i] if edit.amounts else 1.0
         return amounts
 
+    # -- measurements --------------------------------------------------------------------------
+
+    def _measure(
+        self, number: int, answer: _Answer, parent: int | None
+    ) -> tuple[Solution, Settled]:
+        """Evaluate a candidate, as often as the gate wants, and settle the step."""
+        proposal, run = answer.proposal, self.state
+        before = self._steps[parent].solution if parent is not None else None
+        if answer.edit is None and not answer.failure and before is not None:
+            return before, self._compiled.rest(run, proposal)
+        solution = self._evaluate(number, answer)
+        params = proposal.params if answer.params is None else answer.params
+        seen = self._compare(params, solution, before)
+        if before is None or self.strategy.gate.replicates == 1:
+            return solution, self._compiled.conclude(run, proposal, seen)
+        observation = self._compiled.observe(run, proposal, seen)
+        while self._wants_replicate(observation):
+            replicate = int(observation.replicates)
+            again = self._replicate(number, number, solution.script, replicate)
+            parent_again = self._replicate(number, parent, before.script, replicate)
+            if not parent_again.valid or (again.folds and again.folds == solution.folds):
+                reason = parent_again.failure or _SAME_AGAIN
+                self._record("failed", number, error="Replicate", reason=reason)
+                break
+            seen = self._compare(params, again, parent_again)
+            compared = self._compiled.observe(run, proposal, seen)
+            observation = self._compiled.pool(observation, compared)
+        score, stderr = float(observation.score), float(observation.stderr)
+        solution = replace(solution, score=score, stderr=stderr)
+        return solution, self._compiled.settle(run, proposal, observation)
+
+    def _wants_replicate(self, observation: Observation) -> bool:
+        more = int(observation.replicates) < self.strategy.gate.replicates
+        undecided = more and bool(observation.valid)
+        undecided = undecided and bool(self._compiled.undecided(self.state.gate, observation))
+        return undecided and self.ledger.seconds_left > 0
+
     def _evaluate(self, number: int, answer: _Answer) -> Solution:
         if answer.edit is None:
             return Solution(script="", valid=False, failure=answer.failure)
-        seconds = min(self.seconds_per_run, max(self.ledger.seconds_left, 1.0))
-        solution = self.evaluator.evaluate(answer.edit.script, number, seconds)
-        self.ledger.evaluations += 1
-        self._record(
-            "executed",
-            number,
-            valid=solution.valid,
-            score=solution.score,
-            stderr=solution.stderr,
-            folds=list(solution.folds),
-            train_folds=list(solution.train_folds),
-            feedback=dict(solution.feedback),
-            seconds=solution.seconds,
-            failure=solution.failure,
-            log=self.journal.store(solution.log),
-        )
+        solution = self._execute(answer.edit.script, number, 0)
+        log = self.journal.store(solution.log)
+        self._record("executed", number, log=log, **outcome_of(solution))
         return solution
 
-    def _observe(self, expansion, answer, solution, parent) -> optimizers.Observation:
-        paired = None
-        if parent is not None and solution.valid and self._steps[parent].solution.valid:
-            paired = paired_gain(solution, self._steps[parent].solution, self.task)
-        gain, gain_stderr = paired or (None, None)
-        return optimizers.observe(
-            self.state,
-            expansion,
-            jnp.asarray(answer.params),
-            solution.score,
-            stderr=solution.stderr,
-            valid=solution.valid,
-            gain=gain,
-            gain_stderr=gain_stderr,
-        )
+    def _replicate(self, number: int, of: int, script: str, replicate: int) -> Solution:
+        solution = self._execute(script, of, replicate)
+        self._record("replicated", number, of=of, replicate=replicate, **outcome_of(solution))
+        return solution
+
+    def _execute(self, script: str, step: int, replicate: int) -> Solution:
+        seconds = min(self.seconds_per_run, max(self.ledger.seconds_left, 1.0))
+        self.ledger.evaluations += 1
+        self.journal.checkpoint()
+        return self.evaluator.evaluate(script, step, seconds, replicate)
+
+    def _compare(self, params, solution: Solution, before: Solution | None) -> Seen:
+        """What is seen of a candidate beside its parent; a draft has no gain to speak of."""
+        gain, gain_stderr = 0.0, 0.0
+        if before is not None and solution.valid and before.valid:
+            gain, gain_stderr = measured_gain(solution, before, self.task)
+        numbers = (solution.score, solution.stderr, solution.valid, gain, gain_stderr)
+        return Seen(params, np.array(numbers, np.float32))
 
     # -- book-keeping --------------------------------------------------------------------------
 
@@ -303,7 +341,7 @@ class Agent:
             public=self.public,
             steps_left=self.ledger.steps_left,
             seconds_per_run=self.seconds_per_run,
-            history=tuple(_attempt(step) for step in self._steps),
+            history=tuple(self._attempts),
         )
 
     def _choose(self) -> int | None:
@@ -314,61 +352,28 @@ class Agent:
 
     def _named(self, vector) -> dict[str, float]:
         """Weights by statement, largest first: what the journal keeps of a vector."""
-        values = np.asarray(vector)[: len(self._lexicon.directives)]
-        order = np.argsort(-np.abs(values), kind="stable")[:SHOWN_WEIGHTS]
-        return {self._lexicon.directives[i].statement: float(values[i]) for i in order if values[i]}
+        slots = np.flatnonzero(vector)
+        order = slots[np.argsort(-np.abs(vector[slots]), kind="stable")][:SHOWN_WEIGHTS]
+        entries = self._lexicon.entries
+        return {entries[i].directive.statement: float(vector[i]) for i in order}
+
+    def _fail(self, number: int, failure: Exception) -> None:
+        self._record("failed", number, error=type(failure).__name__, reason=str(failure))
 
     def _record(self, kind, step: int, **payload: Any) -> None:
         self.journal.append(kind, payload, step)
 
 
-def _compiled(function: Callable[..., Any], strategy: Strategy) -> Callable[..., Any]:
-    """Compile quickly rather than well: these run once a step, on a few hundred numbers."""
-    return jax.jit(
-        partial(function, strategy), compiler_options={"xla_backend_optimization_level": 0}
-    )
+_SAME_AGAIN = (
+    "a replicate gave the same folds: the script does not read the file `replicate`, which holds "
+    "the seed of its validation split, so that measuring again tells nothing new"
+)
 
 
 class _Answer(NamedTuple):
-    """A candidate as the world made it; without an edit if the reasoner failed."""
+    """A candidate as the world made it; without an edit if the reasoner failed or was not asked."""
 
     proposal: optimizers.Proposal
     edit: Edit | None
-    params: np.ndarray
+    params: Any
     failure: str
-
-
-def history_of(steps: list[Step] | tuple[Step, ...]) -> optimizers.History:
-    """The arrays a selector sees."""
-    return optimizers.History(
-        score=jnp.array([step.solution.score for step in steps], jnp.float32),
-        stderr=jnp.array([step.solution.stderr for step in steps], jnp.float32),
-        valid=jnp.array([step.solution.valid for step in steps]),
-        accepted=jnp.array([step.accepted for step in steps]),
-    )
-
-
-def _attempt(step: Step) -> Attempt:
-    edit = step.edit
-    return Attempt(
-        step=step.step,
-        parent=step.parent,
-        operator=step.operator.name,
-        applied=edit.applied if edit else (),
-        accepted=step.accepted,
-        valid=step.solution.valid,
-        gain=step.gain if step.solution.valid else float("-inf"),
-        script_digest=digest(edit.script) if edit else "",
-    )
-
-
-def _reason(
-    operator: Operator, solution: Solution, accepted: bool, gain: float, gain_stderr: float
-) -> str:
-    """One sentence on a decision, from the numbers it was taken on."""
-    if not solution.valid:
-        return f"failed: {solution.failure}"
-    if operator == Operator.DRAFT:
-        return f"draft that runs, score {solution.score:.5g}"
-    verdict = "accepted" if accepted else "rejected"
-    return f"{verdict}: gain {gain:+.3g} with standard error {gain_stderr:.2g}"

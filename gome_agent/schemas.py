@@ -6,6 +6,7 @@ through `Diagnosis.suggestions`, an `Edit` becomes a program to run.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -46,6 +47,7 @@ class Directive(_Reply):
         return optimizers.Directive(self.statement, self.component)
 
     @classmethod
+    @lru_cache(maxsize=4096)
     def from_core(cls, directive: optimizers.Directive) -> Directive:
         """A directive of the optimizer's vocabulary, validated."""
         return cls.model_validate(

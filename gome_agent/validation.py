@@ -89,16 +89,25 @@ def read_report(stdout: str, metric: str) -> ScriptReport:
     return report
 
 
-def standard_error(folds: Sequence[float]) -> float:
-    """Standard error of a cross-validated mean, corrected for overlapping training sets.
+def standard_error(folds: Sequence[float], independent: bool = False) -> float:
+    """Standard error of the mean of fold scores; 0 for a single fold: nothing is known then.
 
-    `sd * sqrt(1/F + 1/(F-1))`: Nadeau and Bengio, "Inference for the Generalization Error" (2003),
-    with one test fold to F-1 training folds. 0 for a single fold: nothing is known then.
+    Cross-validation folds share training rows; for F of them it is `sd * sqrt(1/F + 1/(F-1))`:
+    Nadeau and Bengio, "Inference for the Generalization Error" (2003), with one test fold to F-1
+    training folds. Independent scores have `sd / sqrt(F)`.
     """
     number = len(folds)
     if number < 2:
         return 0.0
-    return float(np.std(folds, ddof=1) * math.sqrt(1 / number + 1 / (number - 1)))
+    mean = math.fsum(folds) / number
+    variance = math.fsum((fold - mean) ** 2 for fold in folds) / (number - 1)
+    return math.sqrt(variance * (1 / number + (0.0 if independent else 1 / (number - 1))))
+
+
+def measured_gain(child: Solution, parent: Solution, task: Task) -> tuple[float, float]:
+    """Gain of a child over its parent and its standard error, paired by folds where possible."""
+    unpaired = child.score - parent.score, math.hypot(child.stderr, parent.stderr)
+    return paired_gain(child, parent, task) or unpaired
 
 
 def paired_gain(child: Solution, parent: Solution, task: Task) -> tuple[float, float] | None:
@@ -114,7 +123,7 @@ def paired_gain(child: Solution, parent: Solution, task: Task) -> tuple[float, f
         return None
     utility = task.facts.metric.utility
     differences = [utility(c) - utility(p) for c, p in zip(child.folds, parent.folds, strict=True)]
-    gain = float(np.mean(differences))
+    gain = math.fsum(differences) / len(differences)
     if abs(gain) <= 1e-12 * abs(child.score):
         gain = 0.0  # What is left of equal sums in floating point is no improvement.
-    return gain, standard_error(differences)
+    return gain, standard_error(differences, task.facts.independent_folds)

@@ -8,9 +8,12 @@
 'DRAFT'
 """
 
-from optimizers import gates as gates, search as search, selectors as selectors
-from optimizers._adaptive import scale_by_slot_adam as scale_by_slot_adam
-from optimizers._success_memory import scale_by_success_memory as scale_by_success_memory
+from optimizers import (
+    claims as claims,
+    gates as gates,
+    search as search,
+    selectors as selectors,
+)
 from optimizers.base import (
     Decision as Decision,
     Expansion as Expansion,
@@ -28,20 +31,56 @@ from optimizers.base import (
     UpdateRule as UpdateRule,
     learns_from_rejections as learns_from_rejections,
 )
+from optimizers.claims import Claim as Claim
+from optimizers.laws import (
+    Basis as Basis,
+    Character as Character,
+    Law as Law,
+    check as check,
+)
 from optimizers.recipes import (
     GATES as GATES,
     POLICIES as POLICIES,
     RULES as RULES,
     SELECTORS as SELECTORS,
     STRATEGIES as STRATEGIES,
+    WRAPPERS as WRAPPERS,
+    accumulated as accumulated,
     adam as adam,
+    adamw as adamw,
+    amsgrad as amsgrad,
+    clipped as clipped,
+    consensus as consensus,
     directed as directed,
+    ema as ema,
     gome as gome,
     hill_climb as hill_climb,
+    lion as lion,
+    lookahead as lookahead,
     momentum as momentum,
     nesterov as nesterov,
+    reused as reused,
+    rms as rms,
+    scheduled as scheduled,
     sgd as sgd,
+    sign as sign,
     undirected as undirected,
+)
+from optimizers.recycling import recycle as recycle, recycle_run as recycle_run
+from optimizers.rules._basis import (
+    BasisError as BasisError,
+    Embedded as Embedded,
+    require_directive_basis as require_directive_basis,
+)
+from optimizers.rules.adam import scale_by_slot_adam as scale_by_slot_adam
+from optimizers.rules.amsgrad import scale_by_slot_amsgrad as scale_by_slot_amsgrad
+from optimizers.rules.ema import scale_by_slot_ema as scale_by_slot_ema
+from optimizers.rules.success_memory import scale_by_success_memory as scale_by_success_memory
+from optimizers.serialization import (
+    dumps as dumps,
+    loads as loads,
+    restore as restore,
+    save as save,
 )
 from optimizers.steps import (
     ask as ask,
@@ -57,10 +96,27 @@ from optimizers.steps import (
     withholds as withholds,
 )
 from optimizers.textual import (
+    Admitted as Admitted,
     Directive as Directive,
+    Embedder as Embedder,
+    Encoding as Encoding,
+    Entry as Entry,
+    Event as Event,
+    Evicted as Evicted,
     Lexicon as Lexicon,
+    Mentioned as Mentioned,
+    Merged as Merged,
     Suggestion as Suggestion,
+    assert_rotation_equivariant as assert_rotation_equivariant,
+    cached as cached,
     decode as decode,
+    embed_gradient as embed_gradient,
     encode as encode,
+    event_from_dict as event_from_dict,
+    evicted_slots as evicted_slots,
+    hashed_ngrams as hashed_ngrams,
     mask as mask,
+    rank as rank,
+    replay as replay,
+    unit_rows as unit_rows,
 )

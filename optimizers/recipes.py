@@ -1,7 +1,7 @@
 """Named rules and strategies: each one a chain or a combination of the ingredients.
 
-`RULES`, `POLICIES`, `GATES` and `SELECTORS` are the tables that the command line, the conformance
-tests and the documentation read. To add a name, add a line.
+`RULES`, `WRAPPERS`, `POLICIES`, `GATES` and `SELECTORS` are the tables that the command line, the
+conformance tests and the documentation read. To add a name, add a line.
 """
 
 from __future__ import annotations
@@ -12,70 +12,31 @@ from types import MappingProxyType
 import optax
 
 from optimizers import gates, search, selectors
-from optimizers._adaptive import scale_by_slot_adam
-from optimizers._success_memory import scale_by_success_memory
-from optimizers.base import Gate, Operator, Policy, Selector, Strategy, UpdateRule
-
-
-def sgd(learning_rate: float = 1.0) -> UpdateRule:
-    """The diagnosis as it is: `u = -learning_rate * g`."""
-    return optax.with_extra_args_support(optax.sgd(learning_rate))
-
-
-def momentum(learning_rate: float = 1.0, decay: float = 0.9) -> UpdateRule:
-    """Heavy ball (Polyak 1964): `m = decay * m + g`, `u = -learning_rate * m`.
-
-    Helps if the true direction persists longer than the reasoner's error.
-    """
-    return optax.with_extra_args_support(optax.sgd(learning_rate, momentum=decay))
-
-
-def nesterov(learning_rate: float = 1.0, decay: float = 0.9) -> UpdateRule:
-    """Nesterov's look-ahead form of momentum (1983): `u = -learning_rate * (g + decay * m)`."""
-    return optax.with_extra_args_support(optax.sgd(learning_rate, momentum=decay, nesterov=True))
-
-
-def adam(
-    learning_rate: float = 1.0, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8
-) -> UpdateRule:
-    """Adam (Kingma and Ba 2014) with bias correction per slot; see `scale_by_slot_adam`.
-
-    Right when noise, not signal, differs between directives. Discards the diagnosis's severity.
-    """
-    return optax.chain(scale_by_slot_adam(b1, b2, eps), optax.scale_by_learning_rate(learning_rate))
-
-
-def gome(
-    learning_rate: float = 1.0,
-    decay: float = 0.9,
-    weight: float = 0.3,
-    *,
-    similarity: float = 1.0,
-    gain: float = 1.0,
-    half_life: float = 30.0,
-    clip: float = 2.0,
-    capacity: int = 32,
-) -> UpdateRule:
-    """SGD with success memory, the published agent's momentum; see `scale_by_success_memory`.
-
-    Args:
-      learning_rate: step size.
-      decay: what a memory keeps per step.
-      weight: of the memory against the current direction.
-      similarity, gain, half_life, clip, capacity: of the retrieval kernel.
-    """
-    return optax.chain(
-        scale_by_success_memory(
-            decay,
-            weight,
-            similarity=similarity,
-            gain=gain,
-            half_life=half_life,
-            clip=clip,
-            capacity=capacity,
-        ),
-        optax.scale_by_learning_rate(learning_rate),
-    )
+from optimizers.base import (
+    Gate,
+    Operator,
+    Policy,
+    Selector,
+    Strategy,
+    UpdateRule,
+    learns_from_rejections,
+)
+from optimizers.rules.accumulate import accumulated
+from optimizers.rules.adam import adam, adamw
+from optimizers.rules.amsgrad import amsgrad
+from optimizers.rules.clip import clipped
+from optimizers.rules.consensus import consensus
+from optimizers.rules.ema import ema
+from optimizers.rules.gome import gome
+from optimizers.rules.lion import lion
+from optimizers.rules.lookahead import lookahead
+from optimizers.rules.momentum import momentum
+from optimizers.rules.nesterov import nesterov
+from optimizers.rules.reuse import reused
+from optimizers.rules.rms import rms
+from optimizers.rules.schedule import scheduled
+from optimizers.rules.sgd import sgd
+from optimizers.rules.sign import sign
 
 
 def directed(
@@ -129,8 +90,32 @@ def hill_climb(gate: Gate | None = None, selector: Selector = selectors.best) ->
 
 
 RULES: Mapping[str, Callable[..., UpdateRule]] = MappingProxyType(
-    {"sgd": sgd, "momentum": momentum, "nesterov": nesterov, "adam": adam, "gome": gome}
+    {
+        "sgd": sgd,
+        "momentum": momentum,
+        "nesterov": nesterov,
+        "ema": ema,
+        "adam": adam,
+        "adamw": adamw,
+        "amsgrad": amsgrad,
+        "rms": rms,
+        "sign": sign,
+        "lion": lion,
+        "gome": gome,
+    }
 )
+WRAPPERS: Mapping[str, Callable[..., UpdateRule]] = MappingProxyType(
+    {
+        "clipped": clipped,
+        "scheduled": scheduled,
+        "accumulated": accumulated,
+        "lookahead": lookahead,
+        "reused": reused,
+        "consensus": consensus,
+        "learns_from_rejections": learns_from_rejections,
+    }
+)
+"""Rules made of a rule: the first argument."""
 POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
     {"sequential": search.sequential, "best_of_n": search.best_of_n, "aide": search.aide}
 )
@@ -139,6 +124,8 @@ GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(
         "always": gates.always,
         "improved": gates.improved,
         "improved_beyond_noise": gates.improved_beyond_noise,
+        "sequential_test": gates.sequential_test,
+        "bayes": gates.bayes,
     }
 )
 SELECTORS: Mapping[str, Selector] = MappingProxyType({"best": selectors.best})

@@ -35,6 +35,8 @@ from optimizers.base import (
     Scalar,
     Strategy,
 )
+from optimizers.rules._basis import is_embedded
+from optimizers.textual._dense import assert_rotation_equivariant
 
 
 def init(strategy: Strategy, origin: Params, key: Key[Array, ""], steps: int) -> Run:
@@ -51,9 +53,14 @@ def init(strategy: Strategy, origin: Params, key: Key[Array, ""], steps: int) ->
 
     Raises:
       ValueError: `steps` is not positive.
+      BasisError: the origin is `Embedded` and the rule depends on the basis; with what was
+        measured.
     """
     if steps < 1:
         raise ValueError(f"a run needs at least one evaluation, got steps={steps}")
+    for node in jax.tree.leaves(origin, is_leaf=is_embedded):
+        if is_embedded(node):
+            assert_rotation_equivariant(strategy.rule, node)
     nodes = strategy.policy.capacity(steps)
 
     def rows(tree):

@@ -1,6 +1,10 @@
 """Synthetic worlds with a known optimum, in which any strategy runs in microseconds a step."""
 
-from simulators.evaluators import Evaluator as Evaluator, noisy_evaluator as noisy_evaluator
+from simulators.evaluators import (
+    Evaluator as Evaluator,
+    Measurement as Measurement,
+    noisy_evaluator as noisy_evaluator,
+)
 from simulators.landscapes import (
     Landscape as Landscape,
     quadratic as quadratic,
@@ -11,7 +15,9 @@ from simulators.rollout import (
     Recording as Recording,
     Trace as Trace,
     World as World,
+    advance as advance,
     log_progress as log_progress,
     rollout as rollout,
     simulate as simulate,
+    world_keys as world_keys,
 )

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 import optimizers
-from optimizers import History, Operator, Strategy
-from simulators.evaluators import Evaluator
+from optimizers import History, Operator, Run, Strategy
+from simulators.evaluators import Evaluator, Measurement
 from simulators.landscapes import Landscape
 from simulators.oracles import Oracle
 
@@ -54,18 +54,26 @@ class Trace(NamedTuple):
     valid: Bool[Array, " steps"]
     accepted: Bool[Array, " steps"]
     slot: Int[Array, " steps"]
+    diagnosed: Bool[Array, " steps"]
+    """Whether the gradient oracle was needed."""
+    evaluations: Int[Array, " steps"]
+    """Measurements spent: 0 for a withheld step, 1, and 2 for each replicate a gate asked for."""
 
     @property
     def history(self) -> History:
-        """What a selector may see of it."""
-        return History(self.score, self.stderr, self.valid, self.accepted)
+        """What a selector may see of it; a withheld step is its parent again."""
+        return History(self.score, self.stderr, self.valid & (self.evaluations > 0), self.accepted)
 
 
 class Recording(NamedTuple):
-    """The world's side of a run, enough to replay it elsewhere; shape `(steps, dim)`."""
+    """The world's side of a run, enough to replay it elsewhere."""
 
     direction: Float[Array, "steps dim"]
     params: Float[Array, "steps dim"]
+    candidate: Measurement
+    """Every measurement of the candidate; arrays of shape `(steps, replicates)`."""
+    parent: Measurement
+    """Measured again beside it; the first column holds the stored score."""
 
 
 def rollout(
@@ -84,15 +92,36 @@ def rollout(
     """
     origin = jnp.zeros(world.landscape.dim)
     run = optimizers.init(strategy, origin, key, steps)
-    keys = jax.random.split(jax.random.fold_in(key, _WORLD), steps)
-    _, recorded = jax.lax.scan(partial(_step, strategy, world), run, keys)
+    _, recorded = advance(strategy, world, run, world_keys(key, steps))
     return recorded
+
+
+def world_keys(key: Key[Array, ""], steps: int) -> Key[Array, " steps"]:
+    """What the world draws from at each step of the run with that key."""
+    return jax.random.split(jax.random.fold_in(key, _WORLD), steps)
+
+
+def advance(
+    strategy: Strategy, world: World, run: Run, keys: Key[Array, " steps"]
+) -> tuple[Run, tuple[Trace, Recording]]:
+    """Continue a run: `rollout` in pieces, from a state that may have been on disk in between.
+
+    Args:
+      strategy: what decides.
+      world: landscape, oracles and evaluator.
+      run: from `optimizers.init`, or from a previous call.
+      keys: the slice of `world_keys` that belongs to these steps.
+
+    Returns:
+      The run after those steps, and what was recorded on the way.
+    """
+    return jax.lax.scan(partial(_step, strategy, world), run, keys)
 
 
 def _step(strategy: Strategy, world: World, run, key):
     key_start, key_oracle, key_evaluator = jax.random.split(key, 3)
     expansion, run = optimizers.ask(strategy, run)
-    operator = expansion.operator
+    operator, diagnosed = expansion.operator, optimizers.needs_diagnosis(run, expansion)
     drafts = operator == Operator.DRAFT
 
     base = optimizers.parent_params(run, expansion)
@@ -104,24 +133,76 @@ def _step(strategy: Strategy, world: World, run, key):
     )
     proposal = optimizers.propose(strategy, run, expansion, direction)
     candidate = jnp.where(drafts, world.landscape.start(key_start), proposal.params)
-    loss = world.landscape.loss(candidate)
-    seen = world.evaluator.measure(key_evaluator, loss, operator)
-    observation = optimizers.observe(
-        run, expansion, candidate, seen.score, stderr=seen.stderr, valid=seen.valid
+    observation, *measured = _observe(strategy, world, run, expansion, candidate, key_evaluator)
+    withheld = optimizers.withholds(proposal)
+    observation = jax.tree.map(
+        partial(jnp.where, withheld), optimizers.unchanged(run, expansion), observation
     )
     run, decision = optimizers.settle(strategy, run, proposal, observation)
     trace = Trace(
         operator=operator,
         parent=expansion.parent,
         parent_loss=world.landscape.loss(base),
-        loss=loss,
+        loss=world.landscape.loss(candidate),
         score=observation.score,
         stderr=observation.stderr,
         valid=observation.valid,
         accepted=decision.accepted,
         slot=decision.slot,
+        diagnosed=diagnosed,
+        evaluations=jnp.where(withheld, 0, 2 * observation.replicates - 1),
     )
-    return run, (trace, Recording(direction, candidate))
+    return run, (trace, Recording(direction, candidate, *measured))
+
+
+def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
+    """Measure the candidate, and it and its parent again for as long as the gate is undecided.
+
+    Returns:
+      The pooled observation; measurements of the candidate and of its parent, one a replicate.
+    """
+    gate = strategy.gate
+    loss = world.landscape.loss(candidate)
+    parent_loss = world.landscape.loss(optimizers.parent_params(run, expansion))
+    stored = Measurement(run.score[expansion.parent], run.stderr[expansion.parent], True)
+    first = world.evaluator.measure(key, loss, expansion.operator)
+    observation = optimizers.observe(
+        run, expansion, candidate, first.score, stderr=first.stderr, valid=first.valid
+    )
+    measured = jax.tree.map(
+        lambda x: jnp.zeros(gate.replicates, jnp.asarray(x).dtype).at[0].set(x), (first, stored)
+    )
+    if gate.replicates == 1:
+        return observation, *measured
+
+    def wanted(carry):
+        observation, _ = carry
+        more = observation.replicates < gate.replicates
+        return more & observation.valid & gate.undecided(run.gate, observation)
+
+    def measure_again(carry):
+        observation, measured = carry
+        key_child, key_parent = jax.random.split(jax.random.fold_in(key, observation.replicates))
+        child = world.evaluator.measure(key_child, loss, expansion.operator)
+        parent = world.evaluator.measure(key_parent, parent_loss, expansion.operator)
+        parent = parent._replace(valid=jnp.ones((), bool))  # It ran before and runs again.
+        again = optimizers.observe(
+            run,
+            expansion,
+            candidate,
+            child.score,
+            stderr=child.stderr,
+            valid=child.valid,
+            gain=child.score - parent.score,
+            gain_stderr=jnp.hypot(child.stderr, parent.stderr),
+        )
+        measured = jax.tree.map(
+            lambda kept, new: kept.at[observation.replicates].set(new), measured, (child, parent)
+        )
+        return optimizers.pool(observation, again), measured
+
+    observation, measured = jax.lax.while_loop(wanted, measure_again, (observation, measured))
+    return observation, *measured
 
 
 def simulate(

@@ -9,6 +9,7 @@ from experiments.study import Study
 
 _MODULES = {
     "crossover": "experiments.studies.crossover",
+    "gates": "experiments.studies.gates",
 }
 
 

@@ -65,6 +65,9 @@ class TaskFacts:
     """
     source: str = ""
     """Where the data come from, and their licence."""
+    independent_folds: bool = False
+    """Whether the scores that are averaged have independent errors, as those of separate examples
+    do; the folds of a cross-validation share training rows and do not."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,8 @@ from gome_agent.reasoners.base import Solution
 from gome_agent.schemas import Diagnosis, Directive, Edit, Suggestion
 from gome_theory import Reliability
 from optimizers import GATES, POLICIES, RULES, Operator, Strategy
-from simulators import World, noisy_evaluator, noisy_oracle, quadratic, rollout
+from optimizers.recipes import WRAPPERS
+from simulators import Recording, World, noisy_evaluator, noisy_oracle, quadratic, rollout
 
 DIM, STEPS = 5, 24
 COORDINATES = tuple(
@@ -36,7 +37,13 @@ STRATEGIES: dict[str, Strategy] = {
     **{
         f"{rule} x {gate}": optimizers.directed(RULES[rule](learning_rate=0.2), gate=GATES[gate]())
         for rule in RULES
-        for gate in GATES
+        for gate in (GATES if rule in ("momentum", "gome") else ["improved"])
+    },
+    **{
+        f"{wrapper}(momentum) x improved": optimizers.directed(
+            WRAPPERS[wrapper](optimizers.momentum(0.2, 0.5))
+        )
+        for wrapper in WRAPPERS
     },
     **{f"{name} x always": optimizers.undirected(POLICIES[name]()) for name in POLICIES},
     "hill_climb": optimizers.hill_climb(),
@@ -45,28 +52,34 @@ STRATEGIES: dict[str, Strategy] = {
         policy=POLICIES["aide"](drafts=2, operator=Operator.DESCEND),
         gate=GATES["always"](),
     ),
-    "learns from rejections": optimizers.directed(
-        optimizers.learns_from_rejections(optimizers.momentum(0.2, 0.5))
-    ),
 }
 
 
 @dataclass(frozen=True)
 class ToyEvaluator:
-    """Answers with the recorded measurements, in order."""
+    """Answers with the recorded measurements: a script names the candidate that it is."""
 
-    trace: object
+    recording: Recording
+    now: list[int]
+    """The candidate that was evaluated last; a replicate of any other is one of its parent."""
 
-    def evaluate(self, script: str, step: int, seconds: float) -> Solution:
-        valid = bool(self.trace.valid[step])
-        if not valid:
+    def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
+        if not replicate:
+            self.now.append(step)
+        measured = self.recording.candidate if step == self.now[-1] else self.recording.parent
+        seen = jax.tree.map(lambda x: x[self.now[-1], replicate], measured)
+        if not seen.valid:
             return Solution(script, valid=False, failure="recorded crash")
-        return Solution(
-            script,
-            valid=True,
-            score=float(self.trace.score[step]),
-            stderr=float(self.trace.stderr[step]),
+        return Solution(script, valid=True, score=float(seen.score), stderr=float(seen.stderr))
+
+
+def diagnosis(gradient: np.ndarray) -> Diagnosis:
+    return Diagnosis(
+        suggestions=tuple(
+            Suggestion(statement=d.statement, component=d.component, strength=-float(g))
+            for d, g in zip(COORDINATES, gradient, strict=True)
         )
+    )
 
 
 def replies(trace, recording) -> Iterator[Diagnosis | Edit]:
@@ -76,13 +89,10 @@ def replies(trace, recording) -> Iterator[Diagnosis | Edit]:
         whole = Edit(script=script, applied=COORDINATES)
         match Operator(int(trace.operator[step])):
             case Operator.DESCEND:
-                yield Diagnosis(
-                    suggestions=tuple(
-                        Suggestion(statement=d.statement, component=d.component, strength=-float(g))
-                        for d, g in zip(COORDINATES, recording.direction[step], strict=True)
-                    )
-                )
-                yield whole
+                if trace.diagnosed[step]:
+                    yield diagnosis(recording.direction[step])
+                if trace.evaluations[step] > 0:
+                    yield whole
             case Operator.IMPROVE:
                 yield whole.model_copy(
                     update={"amounts": tuple(-float(g) for g in recording.direction[step])}
@@ -97,7 +107,7 @@ def replies(trace, recording) -> Iterator[Diagnosis | Edit]:
 
 def test_every_rule_gate_and_policy_is_covered():
     covered = " ".join(STRATEGIES)
-    assert all(name in covered for name in (*RULES, *GATES, *POLICIES))
+    assert all(name in covered for name in (*RULES, *WRAPPERS, *GATES, *POLICIES))
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
@@ -121,7 +131,7 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
             task=a_task,
             strategy=strategy,
             reasoner=Scripted(replies(trace, recording)),
-            evaluator=ToyEvaluator(trace),
+            evaluator=ToyEvaluator(recording, []),
             journal=journal,
             budget=Budget(STEPS),
             public=tmp_path,

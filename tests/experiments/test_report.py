@@ -321,6 +321,7 @@ def test_run_in_progress(tmp_path: Path, steps: int) -> None:
     for number in range(steps):
         builder.step(number, number - 1 if number else None, score=0.7 + 0.01 * number)
     builder.ask(steps, "DESCEND" if steps else "DRAFT", steps - 1 if steps else None)
+    builder.journal.flush()
     page = write_report(tmp_path / "run")  # The writer still holds the journal open.
     builder.close()
     check(page)

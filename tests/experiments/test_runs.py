@@ -89,13 +89,15 @@ def test_a_bad_script_is_a_recorded_failed_step_and_the_run_goes_on(name, tmp_pa
 
 
 def test_a_reasoner_that_fails_is_a_failed_step_too(tmp_path):
-    replies = [Edit(script=GOOD), MalformedReply("not JSON"), Diagnosis(), NoEdit("nothing left")]
-    running = agent(tmp_path, replies, steps=3)
+    told = Diagnosis(suggestions=(Suggestion(statement="scale", component="model", strength=1),))
+    replies = [Edit(script=GOOD), MalformedReply("not JSON"), Diagnosis(), told, NoEdit("no idea")]
+    running = agent(tmp_path, replies, steps=4)
     result = running.run()
-    assert [step.solution.valid for step in result.steps] == [True, False, False]
+    assert [step.solution.valid for step in result.steps] == [True, False, True, False]
+    assert result.steps[2].reason.startswith("withheld")  # an empty diagnosis: nothing to try
     assert result.evaluations == 1
     reasons = [event.payload["reason"] for event in running.journal.events("failed")]
-    assert reasons == ["not JSON", "nothing left"]
+    assert reasons == ["not JSON", "no idea"]
     assert result.chosen == 0
 
 

@@ -1,8 +1,10 @@
 """Names with arguments: what is understood, and what bad input is told."""
 
+import jax
 import optax
 import pytest
 from hypothesis import given, strategies as st
+from numpy.testing import assert_allclose
 
 import optimizers
 from experiments import spec
@@ -53,6 +55,12 @@ def test_any_text_is_a_spec_or_a_spec_error(text):
         "hill_climb(gate=always)",
         "gome(policy=aide(drafts=1), selector=best)",
         "optax:lion(learning_rate=0.1)",
+        *(f"{wrapper}(sgd)" for wrapper in optimizers.WRAPPERS),
+        "clipped(adam(learning_rate=0.1), max_norm=1)",
+        "clipped(rule=adam(learning_rate=0.1), max_norm=1, gate=always)",
+        "accumulated(scheduled(momentum(0.1, decay=0.8), 'linear', steps=30), every=3)",
+        "aide(operator=descend, rule=consensus(clipped(ema), how='median'))",
+        "clipped('tests.experiments.test_spec:MY_RULE')",
         "tests.experiments.test_spec:MY_RULE",
         "tests.experiments.test_spec:my_strategy(decay=0.9)",
     ],
@@ -65,7 +73,7 @@ def test_strategies_that_can_be_named(text):
     ("text", "told"),
     [
         ("momentun", "Did you mean `momentum`?"),
-        ("nonsense", "There are: adam, aide, best_of_n"),
+        ("nonsense", "There are: accumulated, adam, adamw, aide"),
         ("momentum(deccay=0.8)", "Did you mean `decay`?"),
         ("aide(drafts=0)", "refuses its arguments"),
         ("adam(b1=1.5)", "must lie in [0, 1)"),
@@ -77,12 +85,31 @@ def test_strategies_that_can_be_named(text):
         ("sgd(gate=improvd)", "Did you mean `improved`?"),
         ("no.such.module:thing", "cannot import"),
         ("math:pi", "a strategy is made from"),
+        ("clipped", "is given none"),
+        ("clipped(max_norm=1)", "is given none"),
+        ("clipped(0.1, sgd)", "is given none"),
+        ("clipped(sgd, momentum)", "`momentum` in `clipped(...)` is a name"),
+        ("clipped(adm)", "Did you mean `adam`?"),
+        ("clipped(adam(b1=2))", "must lie in [0, 1)"),
+        ("clipped(sgd, max_norm=0)", "must be positive"),
+        ("clipped(clippd(sgd))", "Did you mean `clipped`?"),
+        ("clipped('math:pi')", "not an optax transformation"),
+        ("scheduled(sgd, 'cosin')", "Did you mean 'cosine'?"),
+        ("consensus(sgd, how='mode')", "There are: mean, median"),
+        ("sgd(momentum)", "`momentum` in `sgd(...)` is a name"),
     ],
 )
 def test_bad_strategies_are_told_what_exists(text, told):
     with pytest.raises(spec.SpecError) as error:
         spec.build_strategy(text)
     assert told in str(error.value)
+
+
+def test_a_wrapper_gets_the_rule_and_the_arguments_that_were_written():
+    strategy = spec.build_strategy("clipped(sgd(learning_rate=3), max_norm=2)")
+    gradient = jax.numpy.array([0.6, 0.8])
+    update, _ = strategy.rule.update(gradient, strategy.rule.init(gradient), gradient)
+    assert_allclose(update, -2 * gradient, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -430,7 +430,7 @@ def test_folds_are_paired_between_scripts():
         lines = [line for line in script.splitlines() if line.startswith(("split =", "for fit"))]
         splits.append(lines)
     assert splits[0] == splits[1]
-    assert "random_state=0" in splits[0][0]
+    assert "random_state=REPLICATE" in splits[0][0]
 
 
 def test_following_the_top_suggestion_beats_the_draft(drafts, public, tmp_path):

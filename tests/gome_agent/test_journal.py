@@ -6,7 +6,7 @@ import sqlite3
 import pytest
 from hypothesis import given, strategies as st
 
-from gome_agent.journal import Journal, JournalError
+from gome_agent.journal import WORTH_KEEPING_S, Journal, JournalError
 
 JSON = st.recursive(
     st.none()
@@ -50,12 +50,48 @@ def test_numbers_that_json_lacks_are_kept_as_words(tmp_path):
 def test_a_journal_can_be_read_while_it_is_written(tmp_path):
     with Journal.create(tmp_path / "journal.sqlite") as writer:
         writer.append("started", {})
+        writer.flush()
         with Journal.open(tmp_path / "journal.sqlite") as reader:
             assert reader.last("started") is not None
             writer.append("asked", {}, 0)
+            assert reader.last("asked") is None
+            writer.flush()
             assert reader.last("asked").step == 0
+            reader.append("asked", {}, 1)
             with pytest.raises(sqlite3.OperationalError, match="readonly"):
-                reader.append("asked", {}, 1)
+                reader.flush()
+            reader.forget()
+
+
+def test_a_checkpoint_writes_what_took_long_enough_to_matter(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr("gome_agent.journal.time.monotonic", lambda: clock[0])
+    path = tmp_path / "journal.sqlite"
+    with Journal.create(path) as writer, Journal.open(path) as reader:
+        writer.append("started", {})
+        writer.checkpoint()
+        assert not list(reader.events())
+        clock[0] += 2 * WORTH_KEEPING_S
+        writer.checkpoint()
+        assert [event.kind for event in reader.events()] == ["started"]
+
+
+def test_a_transaction_that_fails_loses_nothing(tmp_path):
+    """A disk that was full: what was recorded waits, and is written once there is room."""
+    path = tmp_path / "journal.sqlite"
+    with Journal.create(path) as journal:
+        journal.append("started", {})
+        journal.flush()
+        pages = journal._connection.execute("PRAGMA page_count").fetchone()[0]
+        journal._connection.execute(f"PRAGMA max_page_count={pages}")
+        name = journal.store("x" * 100_000)
+        journal.append("asked", {}, 0)
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            journal.flush()
+        journal._connection.execute("PRAGMA max_page_count=1000000")
+        journal.append("settled", {}, 0)
+        assert [event.kind for event in journal.events()] == ["started", "asked", "settled"]
+        assert journal.text(name) == "x" * 100_000
 
 
 def test_what_is_no_journal_is_refused_with_a_sentence(tmp_path):

@@ -23,7 +23,7 @@ def test_what_validates_can_be_encoded(suggestions):
         diagnosis = Diagnosis.model_validate({"suggestions": suggestions})
     except ValidationError:
         return
-    _, gradient, _ = optimizers.encode(optimizers.Lexicon(8), diagnosis.to_core())
+    gradient = optimizers.encode(optimizers.Lexicon(8), diagnosis.to_core()).gradient
     assert (abs(gradient) < 1e8).all()
 
 

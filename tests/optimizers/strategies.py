@@ -92,5 +92,5 @@ def lexicons(draw, capacity: int = 32):
     """Lexicons that already know some directives."""
     lexicon = optimizers.Lexicon(capacity)
     for step, directive in enumerate(draw(st.lists(directives, max_size=6))):
-        lexicon = lexicon.admit(directive, step)
+        lexicon = optimizers.encode(lexicon, [optimizers.Suggestion(directive, 1.0)], step).lexicon
     return lexicon

@@ -190,6 +190,53 @@ def test_rotations_commute_also_where_steps_are_seen_to_be_carried_out(gradients
     close(rotated, plain @ rotation.T)
 
 
+# --- sampling ------------------------------------------------------------------------------------
+
+KEYS = 4000
+VALUES = np.array([0.0, -1.0, -1.5, 0.5])
+
+
+def recalled_by_key(draws):
+    """Memory vectors under many keys, and their expectation; slots 0, 1, 2 hold one memory each."""
+    rule = scale_by_success_memory(0.9, WEIGHT, draws=draws)
+    axes, probe = np.eye(DIM), np.full(DIM, 0.5)
+    state = rule.init(axes[0])
+    for axis, value in zip(axes[:3], VALUES[:3], strict=True):
+        _, state = rule.update(axis, state, value=value)
+
+    def recalled(key):
+        return (rule.update(probe, state, value=VALUES[3], key=key)[0] - probe) / WEIGHT
+
+    keys = jax.random.split(jax.random.key(0), KEYS)
+    return np.asarray(jax.jit(jax.vmap(recalled))(keys)), np.asarray(recalled(None))
+
+
+@pytest.mark.parametrize("draws", [1, 4])
+def test_sampling_has_the_expectation_of_reading_everything(draws):
+    sampled, expected = recalled_by_key(draws)
+    stderr = sampled.std(axis=0)[:3] / np.sqrt(KEYS)
+    assert (np.abs(sampled.mean(axis=0) - expected)[:3] < 4 * stderr).all()
+    assert (stderr > 0).all()
+    # Each draw of a memory counts 3 / draws times its fading.
+    times = sampled[:, :3] / (3 / draws * 0.9 ** np.array([3, 2, 1]))
+    assert_allclose(times, np.round(times), atol=1e-4)
+    assert_allclose(times.sum(axis=1), draws, atol=1e-3)
+
+
+def test_nothing_is_sampled_without_a_key_or_without_draws():
+    _, expected = recalled_by_key(4)
+    everything, same = recalled_by_key(None)
+    assert_array_equal(same, expected)
+    assert_allclose(everything, np.tile(expected, (KEYS, 1)), rtol=1e-6)
+
+
+def test_sampling_from_an_empty_memory_changes_nothing():
+    rule = scale_by_success_memory(draws=4)
+    gradient = jnp.array([3.0, -4.0])
+    update, _ = rule.update(gradient, rule.init(gradient), key=jax.random.key(0))
+    assert_allclose(update, gradient, rtol=1e-6)
+
+
 # --- through `settle` ----------------------------------------------------------------------------
 
 STRATEGY = optimizers.directed(optimizers.gome(learning_rate=0.5))
@@ -254,6 +301,12 @@ def test_a_success_that_carried_out_nothing_of_the_step_is_not_remembered():
     assert not memory_at_next_step(run).exists.any()
 
 
+def test_an_accepted_step_that_changed_nothing_is_not_remembered():
+    run, decision = step(draft(), G1, score=1.0, carried_out=ZERO)
+    assert decision.accepted
+    assert not memory_at_next_step(run).exists.any()
+
+
 def test_a_crash_is_not_a_gain():
     """Repairing a failed node has no measurable gain: infinity must not enter the kernel."""
     rule = scale_by_success_memory()
@@ -283,7 +336,15 @@ def test_state_types_are_stable_in_double_precision_too(dtype):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"decay": 1.1}, {"decay": -0.1}, {"capacity": 0}, {"half_life": 0.0}, {"clip": -1.0}]
+    "wrong",
+    [
+        {"decay": 1.1},
+        {"decay": -0.1},
+        {"capacity": 0},
+        {"half_life": 0.0},
+        {"clip": -1.0},
+        {"draws": 0},
+    ],
 )
 def test_errors_name_the_argument(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

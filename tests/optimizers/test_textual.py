@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given, strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import optimizers
-from optimizers import Directive, Lexicon, Suggestion, decode, encode, mask
+from optimizers import Directive, Entry, Lexicon, Mentioned, Suggestion, decode, encode, mask
 from tests.optimizers import strategies as draw
 from tests.optimizers.strategies import DIM, unroll
 
@@ -20,6 +21,11 @@ RULES = {
     "nesterov": optimizers.nesterov(0.5, 0.8),
 }
 TEXT = st.text(max_size=12)
+
+
+def knowing(statement, component):
+    """A lexicon of four slots with one directive."""
+    return encode(Lexicon(4), [Suggestion(Directive(statement, component), 1.0)]).lexicon
 
 
 def by_identity(lexicon, vector):
@@ -32,22 +38,22 @@ def by_identity(lexicon, vector):
 
 @given(first=draw.diagnoses, second=draw.diagnoses, lexicon=draw.lexicons())
 def test_encoding_a_sum_is_the_sum_of_encodings(first, second, lexicon):
-    grown, both, _ = encode(lexicon, [*first, *second])
-    _, one, _ = encode(grown, first)
-    _, other, _ = encode(grown, second)
+    grown, both, _, _ = encode(lexicon, [*first, *second])
+    _, one, _, _ = encode(grown, first)
+    _, other, _, _ = encode(grown, second)
     assert_array_equal(both, one + other)  # eighths add without rounding
 
 
 @given(diagnosis=draw.diagnoses, factor=draw.EIGHTHS)
 def test_encoding_is_homogeneous(diagnosis, factor):
-    lexicon, plain, _ = encode(Lexicon(32), diagnosis)
+    lexicon, plain, _, _ = encode(Lexicon(32), diagnosis)
     scaled = [Suggestion(s.directive, factor * s.strength, s.credence) for s in diagnosis]
     assert_array_equal(encode(lexicon, scaled)[1], np.float32(factor) * plain)
 
 
 @given(diagnosis=draw.diagnoses, lexicon=draw.lexicons())
 def test_coordinates_are_minus_strength_times_credence(diagnosis, lexicon):
-    grown, gradient, dropped = encode(lexicon, diagnosis)
+    grown, gradient, _, dropped = encode(lexicon, diagnosis)
     expected: dict = {}
     for s in diagnosis:
         expected[s.directive.identity] = (
@@ -62,63 +68,62 @@ def test_coordinates_are_minus_strength_times_credence(diagnosis, lexicon):
 @given(diagnosis=draw.diagnoses, data=st.data())
 def test_the_order_of_suggestions_does_not_matter(diagnosis, data):
     shuffled = data.draw(st.permutations(diagnosis))
-    lexicon, gradient, _ = encode(Lexicon(32), diagnosis)
-    other_lexicon, other, _ = encode(Lexicon(32), shuffled)
+    lexicon, gradient, _, _ = encode(Lexicon(32), diagnosis)
+    other_lexicon, other, _, _ = encode(Lexicon(32), shuffled)
     assert by_identity(lexicon, gradient) == by_identity(other_lexicon, other)
 
 
 @given(diagnosis=draw.diagnoses, lexicon=draw.lexicons(), step=st.integers(0, 99))
 def test_slots_are_never_moved_and_births_are_recorded(diagnosis, lexicon, step):
-    grown, _, _ = encode(lexicon, diagnosis, step)
+    grown, _, _, _ = encode(lexicon, diagnosis, step)
     known = len(lexicon.directives)
     assert grown.directives[:known] == lexicon.directives
     assert grown.born[:known] == lexicon.born
     assert set(grown.born[known:]) <= {step}
-    assert encode(grown, diagnosis, step + 1)[0] == grown
+    again = encode(grown, diagnosis, step + 1).lexicon
+    assert (again.directives, again.born) == (grown.directives, grown.born)
     assert all(grown.slot(d) == i for i, d in enumerate(grown.directives))
 
 
 @given(lexicon=draw.lexicons())
 def test_an_empty_diagnosis_is_the_zero_gradient(lexicon):
-    same, gradient, dropped = encode(lexicon, [])
-    assert (same, dropped) == (lexicon, ())
+    same, gradient, events, dropped = encode(lexicon, [])
+    assert (same, events, dropped) == (lexicon, (), ())
     assert_array_equal(gradient, np.zeros(lexicon.capacity))
 
 
 @given(diagnosis=draw.diagnoses, capacity=st.integers(1, 4))
 def test_what_does_not_fit_is_returned_and_the_strongest_stay(diagnosis, capacity):
-    lexicon, gradient, dropped = encode(Lexicon(capacity), diagnosis)
-    _, everything, _ = encode(Lexicon(32), diagnosis)
+    lexicon, gradient, _, dropped = encode(Lexicon(capacity), diagnosis)
+    _, everything, _, _ = encode(Lexicon(32), diagnosis)
     assert len(lexicon.directives) <= capacity
     kept, lost = lexicon.directives, {d.identity for d in dropped}
-    mentioned = {s.directive.identity for s in diagnosis}
+    mentioned = {s.directive.identity for s in diagnosis if s.weight}  # zeros take no slot
     assert {d.identity for d in kept} | lost == mentioned
     assert not {d.identity for d in kept} & lost
-    assert len(dropped) == sum(s.directive.identity in lost for s in diagnosis)
+    assert len(dropped) == sum(s.directive.identity in lost for s in diagnosis if s.weight)
     if not lost:
         assert sorted(gradient[gradient != 0]) == sorted(everything[everything != 0])
 
-    def strongest(identity):
-        of_it = [s for s in diagnosis if s.directive.identity == identity]
-        return max(abs(s.strength * s.credence) for s in of_it)
+    def weight(identity):
+        return sum(abs(s.weight) for s in diagnosis if s.directive.identity == identity)
 
     for d in kept:
-        assert all(strongest(d.identity) >= strongest(other) for other in lost)
+        assert all(weight(d.identity) >= weight(other) for other in lost)
 
 
 def test_one_slot_holds_one_directive():
     a, b = Directive("a", "model"), Directive("b", "model")
-    lexicon, gradient, dropped = encode(Lexicon(1), [Suggestion(a, 0.1), Suggestion(b, -0.2)])
+    lexicon, gradient, _, dropped = encode(Lexicon(1), [Suggestion(a, 0.1), Suggestion(b, -0.2)])
     assert lexicon.directives == (b,)
     assert_allclose(gradient, [0.2], rtol=1e-6)
     assert dropped == (a,)
-    assert lexicon.admit(a, 3) == lexicon
     assert lexicon.slot(a) is None
 
 
 def test_many_small_suggestions_add_without_loss_of_digits():
     tenth = Suggestion(Directive("a", "model"), 0.1)
-    _, gradient, _ = encode(Lexicon(1), [tenth] * 10_000)
+    _, gradient, _, _ = encode(Lexicon(1), [tenth] * 10_000)
     assert gradient[0] == np.float32(-1000)
 
 
@@ -128,7 +133,7 @@ def test_ten_thousand_suggestions_take_well_under_a_second(capacity):
         Suggestion(Directive(f"do thing {i}", "model"), 1 + i / 1e4) for i in range(10_000)
     ]
     start = time.process_time()
-    lexicon, gradient, dropped = encode(Lexicon(capacity), diagnosis)
+    lexicon, gradient, _, dropped = encode(Lexicon(capacity), diagnosis)
     assert time.process_time() - start < 0.5
     assert len(lexicon.directives) == np.count_nonzero(gradient) == capacity
     assert len(dropped) == 10_000 - capacity
@@ -148,15 +153,16 @@ def test_ten_thousand_suggestions_take_well_under_a_second(capacity):
         "Scale\u00a0the\u3000numeric columns",
     ],
 )
-def test_paraphrases_share_a_slot(paraphrase):
-    original = Directive("Scale the numeric columns", "features")
-    lexicon = Lexicon(4).admit(original, 0)
+def test_spellings_share_a_slot(paraphrase):
+    lexicon = knowing("Scale the numeric columns", "features")
     assert lexicon.slot(Directive(paraphrase, "Features")) == 0
-    assert lexicon.admit(Directive(paraphrase, "FEATURES"), 5) == lexicon
+    again = encode(lexicon, [Suggestion(Directive(paraphrase, "FEATURES"), 1.0)], 5)
+    assert again.lexicon.directives == lexicon.directives
+    assert again.events == (Mentioned(slot=0, amount=1.0, step=5),)
 
 
 def test_case_is_folded_in_every_script():
-    lexicon = Lexicon(1).admit(Directive("Straße, ΣΊΣΥΦΟΣ", "data"), 0)
+    lexicon = knowing("Straße, ΣΊΣΥΦΟΣ", "data")
     assert lexicon.slot(Directive("STRASSE, σίσυφος", "data")) == 0
 
 
@@ -164,7 +170,7 @@ def test_case_is_folded_in_every_script():
     "other", [("Scale the numeric column", "features"), ("Scale the numeric columns", "model")]
 )
 def test_different_directives_do_not_share_a_slot(other):
-    lexicon = Lexicon(4).admit(Directive("Scale the numeric columns", "features"), 0)
+    lexicon = knowing("Scale the numeric columns", "features")
     assert lexicon.slot(Directive(*other)) is None
 
 
@@ -181,7 +187,7 @@ def test_any_text_is_encoded_or_refused_with_a_sentence(statement, weight):
         with pytest.raises(ValueError, match="empty statement"):
             Suggestion(directive, weight)
         return
-    lexicon, gradient, _ = encode(Lexicon(2), [Suggestion(directive, abs(weight))])
+    lexicon, gradient, _, _ = encode(Lexicon(2), [Suggestion(directive, abs(weight))])
     assert decode(lexicon, -gradient) == ((directive, abs(weight)),)
 
 
@@ -189,7 +195,7 @@ def test_any_text_is_encoded_or_refused_with_a_sentence(statement, weight):
     "text", ["\x00\x1b[31m", "\ud800", "🤖‍🔬 do it", "\u202eevil", "ß" * 10_000]
 )
 def test_odd_characters_are_only_characters(text):
-    lexicon, gradient, _ = encode(Lexicon(1), [Suggestion(Directive(text, "model"), 1.0)])
+    lexicon, gradient, _, _ = encode(Lexicon(1), [Suggestion(Directive(text, "model"), 1.0)])
     assert gradient[0] == -1.0
     assert lexicon.slot(Directive(text + ".", "model")) == 0
 
@@ -202,7 +208,7 @@ def test_odd_characters_are_only_characters(text):
 )
 def test_decode_inverts_encode(amounts):
     amounts = {Directive(*d.identity): amount for d, amount in amounts.items()}
-    lexicon, gradient, _ = encode(Lexicon(16), [Suggestion(d, a) for d, a in amounts.items()])
+    lexicon, gradient, _, _ = encode(Lexicon(16), [Suggestion(d, a) for d, a in amounts.items()])
     ranked = decode(lexicon, -gradient)
     assert dict(ranked) == amounts
     again = encode(lexicon, [Suggestion(d, weight) for d, weight in ranked])[1]
@@ -211,7 +217,7 @@ def test_decode_inverts_encode(amounts):
 
 @given(diagnosis=draw.diagnoses, top=st.integers(0, 5))
 def test_decode_ranks_positive_weights_ties_by_slot(diagnosis, top):
-    lexicon, gradient, _ = encode(Lexicon(32), diagnosis)
+    lexicon, gradient, _, _ = encode(Lexicon(32), diagnosis)
     keys = [(-weight, lexicon.slot(d)) for d, weight in decode(lexicon, -gradient)]
     assert keys == sorted(keys)
     assert len(keys) == (gradient < 0).sum()
@@ -222,6 +228,23 @@ def test_decode_ranks_positive_weights_ties_by_slot(diagnosis, top):
 def test_decode_says_what_is_wrong_with_a_shape():
     with pytest.raises(ValueError, match=r"shape \(3,\).*capacity 2"):
         decode(Lexicon(2), np.zeros(3))
+
+
+def test_decode_does_not_lose_a_nan():
+    lexicon = knowing("a", "model")
+    for slot in (0, 3):  # in use, and free
+        update = np.zeros(4)
+        update[slot] = np.nan
+        with pytest.raises(
+            ValueError, match=f"not a number in 1 of 4 coordinates, first in {slot}"
+        ):
+            decode(lexicon, update)
+    assert decode(lexicon, np.array([np.inf, 0, 0, 0]))[0][1] == np.inf
+
+
+def test_decode_refuses_a_negative_number_of_directives():
+    with pytest.raises(ValueError, match=r"`top` .* got -1"):
+        decode(Lexicon(2), np.zeros(2), top=-1)
 
 
 @given(diagnosis=draw.diagnoses, lexicon=draw.lexicons())
@@ -255,18 +278,25 @@ def test_a_suggestion_says_something(statement):
         Suggestion(Directive(statement, "model"), 1.0)
 
 
+A, SAME_AS_A, B = (Entry(Directive(text, "x"), 0, 1.0, 0) for text in ("a", "A.", "b"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
-        ((0,), "capacity=0"),
-        ((1, (Directive("a", "x"), Directive("b", "x")), (0, 0)), "do not fit 1"),
-        ((4, (Directive("a", "x"), Directive("A.", "x")), (0, 0)), "1 different"),
-        ((4, (Directive("a", "x"),), ()), "0 births"),
+        ({"capacity": 0}, "capacity=0"),
+        ({"capacity": 1, "entries": (A, B)}, "2 entries do not fit the 1 slots"),
+        ({"entries": (A, SAME_AS_A)}, "2 wordings, but only 1 different"),
+        ({"entries": (replace(A, aliases=(B.directive,)), B)}, "3 wordings, but only 2 different"),
+        ({"entries": (replace(A, weight=np.nan),)}, "weight of 'a' is nan"),
+        ({"entries": (replace(A, weight=-1.0),)}, "weight of 'a' is -1"),
+        ({"half_life": 0.0}, "`half_life` is a positive number of steps, got 0"),
+        ({"half_life": np.nan}, "`half_life`"),
     ],
 )
 def test_a_lexicon_is_consistent(arguments, match):
     with pytest.raises(ValueError, match=match):
-        Lexicon(*arguments)
+        Lexicon(**arguments)
 
 
 # --- rules act on diagnoses as on any vectors ----------------------------------------------------
@@ -279,7 +309,7 @@ def test_linear_rules_commute_with_encoding(name, history):
     lexicon = Lexicon(32)
     gradients = []
     for step, diagnosis in enumerate(history):
-        lexicon, gradient, _ = encode(lexicon, diagnosis, step)
+        lexicon, gradient, _, _ = encode(lexicon, diagnosis, step)
         gradients.append(gradient)
     updates = unroll(RULES[name], gradients)
     for slot, directive in enumerate(lexicon.directives):

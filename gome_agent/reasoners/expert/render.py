@@ -99,6 +99,7 @@ def _imports(body: str) -> str:
     lines = ["import json", "import time"]
     if "combinations" in used:
         lines.append("from itertools import combinations")
+    lines.append("from pathlib import Path")
     lines += ["", "import numpy as np", "import pandas as pd"]
     for module, known in _MODULES.items():
         names = [name for name in known.split() if name in used]
@@ -178,7 +179,9 @@ def _validate(plan: Plan, facts: TaskFacts) -> str:
     probabilities = facts.kind != "regression" and facts.metric.predicts == "probability"
     shape = "(len(y), len(CLASSES))" if probabilities else "len(y)"
     return f"""\
-split = {splitter}(n_splits={plan.folds}, shuffle=True, random_state=0)
+# Measured again, the script finds the number of the replicate here: another split.
+REPLICATE = int(Path("replicate").read_text()) if Path("replicate").exists() else 0
+split = {splitter}(n_splits={plan.folds}, shuffle=True, random_state=REPLICATE)
 held_out = np.zeros({shape})  # every row, by the model that did not see it
 folds, train_folds = [], []
 for fit, held in split.split(X, y):

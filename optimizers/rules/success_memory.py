@@ -10,11 +10,13 @@ where `u_j` is the diagnosed direction of the j-th accepted step (its innovation
 was applied), `z_j` its gain over the root mean square of remembered gains (direction-aware and free
 of units, where the published kernel takes tanh of raw metric differences), `a_t` falls by half
 every `half_life` steps, and `N` is the number of memories: with a flat kernel m is plain momentum
-over accepted innovations. Three choices follow the theory of success memory:
+over accepted innovations. Read by sampling, as the published agent does, `N p_j` is replaced by
+`N/n` times how often memory `j` comes up in `n` draws with replacement: same expectation, fewer
+memories to show to a model. Three choices follow the theory of success memory:
 
 * gating needs no code here. `settle` commits this rule's state only with an accepted step.
 * m is not normalised: its norm is its confidence. Normalising loses half or more of the benefit.
-* probabilities are used as weights, the expectation of sampling; never "the oldest first".
+* what is read depends on probabilities alone; never "the oldest first".
 """
 
 from __future__ import annotations
@@ -24,9 +26,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from optimizers.base import UpdateRule
+from optimizers.rules._arguments import require_at_least, require_fraction, require_positive
+from optimizers.rules._basis import Embedded, is_embedded
+from optimizers.rules._precision import at_least_single
 
 
 class Success(NamedTuple):
@@ -59,12 +64,14 @@ def scale_by_success_memory(
     half_life: float = 30.0,
     clip: float = 2.0,
     capacity: int = 32,
+    draws: int | None = None,
 ) -> UpdateRule:
     """Add the remembered accepted innovations to the current direction.
 
     Degree 1 in the current gradient, odd while the memory is empty, silent on silence (a zero
     gradient gives a zero update), rotation-equivariant. Without `value` and `step` extra arguments
-    all gains count alike and age is counted in updates.
+    all gains count alike and age is counted in updates; without `key` nothing is sampled. An
+    accepted step that left the parameters as they were is not remembered.
 
     Args:
       decay: what a memory keeps of its weight per step, in [0, 1].
@@ -74,6 +81,10 @@ def scale_by_success_memory(
       half_life: number of steps in which the influence of similarity halves.
       clip: kernel logits are clamped to [-clip, clip], so odds never exceed exp(2 clip).
       capacity: number of memories; the one with the least weight makes room.
+      draws: number of memories to sample by their probabilities, with replacement, from the extra
+        argument `key`; `None` reads the expectation. Sampling 4 costs 4 to 7 % of progress at an
+        alignment of 0.1 and a quarter to a third at 0.6 (sphere and quadratic in 32 dimensions).
+        A static argument for `optax.inject_hyperparams`, as `capacity` is.
 
     Returns:
       The transformation; follow it with a learning rate (see `recipes.gome`).
@@ -81,13 +92,12 @@ def scale_by_success_memory(
     Raises:
       ValueError: an argument is out of range.
     """
-    if not 0.0 <= decay <= 1.0:
-        raise ValueError(f"`decay` must lie in [0, 1], got {decay}")
-    if capacity < 1 or half_life <= 0 or clip < 0:
-        raise ValueError(
-            "success memory needs capacity >= 1, half_life > 0 and clip >= 0; got "
-            f"capacity={capacity}, half_life={half_life}, clip={clip}"
-        )
+    require_fraction("decay", decay)
+    require_at_least("capacity", capacity, 1)
+    require_positive("half_life", half_life)
+    require_at_least("clip", clip, 0.0)
+    if draws is not None:
+        require_at_least("draws", draws, 1)
 
     def init(params):
         flat, _ = ravel_pytree(params)
@@ -96,30 +106,32 @@ def scale_by_success_memory(
         many = jax.tree.map(lambda x: jnp.zeros((capacity, *x.shape), x.dtype), one)
         return SuccessMemoryState(many, one, zero, jnp.zeros(()), jnp.zeros((), jnp.int32))
 
-    def weights_of(memory: Success, unit, step):
-        """Retrieval weight of each memory, shape `(capacity,)`; 0 where there is none."""
-        number = memory.exists.sum()
+    def probabilities(memory: Success, unit, step):
+        """Of reading each memory, shape `(capacity,)`; 0 where there is none."""
         cosine = memory.direction @ unit
-        spread = jnp.sqrt((memory.gain**2).sum() / jnp.maximum(number, 1))
+        number = jnp.maximum(memory.exists.sum(), 1)
+        spread = jnp.sqrt((memory.gain**2).sum() / number)
         relative = jnp.tanh(memory.gain / jnp.where(spread > 0, spread, 1.0))
         fading = similarity * 0.5 ** (step / half_life)
         logits = jnp.clip(fading * cosine + gain * relative, -clip, clip)
         logits = jnp.where(memory.exists, logits, -jnp.inf)
-        probability = jax.nn.softmax(logits, where=memory.exists)
-        age = jnp.maximum(step - memory.step, 0)
-        return jnp.where(memory.exists, number * probability * decay**age, 0.0)
+        return jnp.where(memory.exists, jax.nn.softmax(logits, where=memory.exists), 0.0)
 
-    def remember(state: SuccessMemoryState, flat_params, value, step) -> Success:
+    def weights_of(memory: Success, reading, step):
+        """Weight of each memory in the memory vector, from the distribution it is read by."""
+        age = jnp.maximum(step - memory.step, 0)
+        return memory.exists.sum() * reading * decay**age
+
+    def remember(state: SuccessMemoryState, carried_out, value, step) -> Success:
         """The memory with the pending step in it: this state was committed, so it succeeded."""
-        moved = flat_params != state.pending_params
-        carried_out = jnp.where(moved.any(), moved, True)
         direction, length = _unit(state.pending.direction * carried_out)
         entry = state.pending._replace(
             direction=direction,
             gain=_finite(state.pending_value - value),
             exists=state.pending.exists & (length > 0),  # a step done elsewhere is no evidence
         )
-        weakest = jnp.argmin(weights_of(state.memory, entry.direction, step))
+        expected = probabilities(state.memory, direction, step)
+        weakest = jnp.argmin(weights_of(state.memory, expected, step))
         free = jnp.argmin(state.memory.exists)
         slot = jnp.where(state.memory.exists.all(), weakest, free)
         stored = jax.tree.map(lambda rows, x: rows.at[slot].set(x), state.memory, entry)
@@ -127,25 +139,48 @@ def scale_by_success_memory(
             lambda new, old: jnp.where(entry.exists, new, old), stored, state.memory
         )
 
-    def update(updates, state, params=None, *, value=0.0, step=None, **extra_args):
+    def update(updates, state, params=None, *, value=0.0, step=None, key=None, **extra_args):
         del extra_args
         gradient, unravel = ravel_pytree(updates)
-        flat_params = state.pending_params if params is None else ravel_pytree(params)[0]
+        before = state.pending_params
+        now = before if params is None else ravel_pytree(params)[0]
+        carried_out = jnp.array(True) if params is None else _moved(params, before)
         value = jnp.asarray(value, state.pending_value.dtype)
         step = state.count if step is None else jnp.asarray(step, jnp.int32)
-        memory = remember(state, flat_params, value, step)
+        memory = remember(state, carried_out, value, step)
         unit, norm = _unit(gradient)
-        recalled = weights_of(memory, unit, step) @ memory.direction
-        blended = norm * (unit + weight * recalled)
+        reading = probabilities(memory, unit, step)
+        if draws is not None and key is not None:
+            reading = _sampled(key, reading, draws)
+        blended = norm * (unit + weight * weights_of(memory, reading, step) @ memory.direction)
         return unravel(blended.astype(gradient.dtype)), SuccessMemoryState(
             memory=memory,
             pending=Success(unit, jnp.zeros(()), step, norm > 0),
-            pending_params=flat_params,
+            pending_params=now,
             pending_value=value,
             count=state.count + 1,
         )
 
-    return UpdateRule(init, update)
+    return at_least_single(UpdateRule(init, update))
+
+
+def _sampled(key: Key[Array, ""], probability: Float[Array, " n"], draws: int):
+    """Shares of `draws` draws with replacement: unbiased for the probabilities."""
+    drawn = jax.random.categorical(key, jnp.log(probability), shape=(draws,))
+    return jnp.zeros_like(probability).at[drawn].add(1 / draws)
+
+
+def _moved(params, before: Float[Array, " dim"]) -> Bool[Array, " dim"]:
+    """Which parameters are not where they were; all or none of an `Embedded` vector."""
+    _, unravel = ravel_pytree(params)
+    changed = jax.tree.map(lambda new, old: new != old, params, unravel(before))
+
+    def whole(node):
+        return (
+            Embedded(jnp.full_like(node.vector, node.vector.any())) if is_embedded(node) else node
+        )
+
+    return ravel_pytree(jax.tree.map(whole, changed, is_leaf=is_embedded))[0]
 
 
 def _unit(vector):

@@ -1,0 +1,1 @@
+"""Paired benchmarks: what a step costs here, and what it costs in other libraries."""

@@ -1,0 +1,190 @@
+"""The benchmarks' results as tables on a terminal, in Markdown and in JSON."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experiments.bench.core import HostStep, Throughput
+from experiments.bench.overhead import OURS, Row, as_record
+from experiments.bench.recall import Point
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that one run of the benchmarks found."""
+
+    quick: bool
+    machine: str
+    versions: dict[str, str]
+    overhead: tuple[Row, ...]
+    recall: tuple[Point, ...]
+    host: tuple[HostStep, ...]
+    throughput: tuple[Throughput, ...]
+    seconds: float
+
+    def record(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "overhead": [as_record(row) for row in self.overhead]}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One table, with what has to be known to read it."""
+
+    title: str
+    note: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def machine() -> str:
+    """The machine in one line, with its load, since that decides how far to trust times."""
+    name = platform.processor() or platform.machine()
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            name = next(line.partition(":")[2].strip() for line in lines if "model name" in line)
+    except (OSError, StopIteration):
+        pass
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    load = f", load {os.getloadavg()[0]:.1f} at the start" if hasattr(os, "getloadavg") else ""
+    return f"{name}, {cores} cores, {platform.system()}, Python {platform.python_version()}{load}"
+
+
+def sections(results: Results) -> list[Section]:
+    """The tables."""
+    return [
+        _overhead(results.overhead),
+        _recall(results.recall),
+        _host(results.host),
+        _throughput(results.throughput),
+    ]
+
+
+def _overhead(rows: Sequence[Row]) -> Section:
+    return Section(
+        "One step of prompt optimisation, models that answer at once",
+        f"Wall clock and CPU time, medians over rounds; `times ours` are medians of the ratios to "
+        f"`{OURS}` within rounds. "
+        "Calls: task model + optimizer. Tokens: words and punctuation marks of the prompts on the "
+        "optimizer's side, per step and at steps 5 and 500 (or the last one).",
+        (
+            "library",
+            "ms a step",
+            "times ours",
+            "CPU ms",
+            "times ours",
+            "calls",
+            "tokens",
+            "step 5",
+            "step 500",
+        ),
+        tuple(
+            (row.name, row.missing, *[""] * 7)
+            if row.missing
+            else (
+                row.name,
+                _number(row.ms),
+                _number(row.ratio),
+                _number(row.cpu_ms),
+                _number(row.cpu_ratio),
+                f"{row.forward_calls:g} + {row.optimizer_calls:g}",
+                _whole(row.optimizer_tokens),
+                _whole(row.tokens_early),
+                _whole(row.tokens_late),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _recall(points: Sequence[Point]) -> Section:
+    return Section(
+        "Success memory against the number of memories",
+        "ms, embeddings of 256 dimensions. `optimizers.memory.SuccessMemory`: embed one statement "
+        "with the built-in embedder (not part of the others), remember one while filling, replace "
+        "one when full, recall 5. Rule: one jitted update with a full memory.",
+        ("memories", "embed", "remember", "replace", "recall", "rule update"),
+        tuple(
+            (
+                f"{point.memories:,}",
+                _number(point.embed_ms),
+                _number(point.remember_ms),
+                _number(point.replace_ms),
+                _number(point.recall_ms),
+                _number(point.rule_ms),
+            )
+            for point in points
+        ),
+    )
+
+
+def _host(steps: Sequence[HostStep]) -> Section:
+    return Section(
+        "The optimizer core alone, once a step on the host",
+        "ask, propose, observe and settle as the agent compiles them, 128 slots.",
+        ("rule", "ms a step"),
+        tuple((step.rule, _number(step.ms)) for step in steps),
+    )
+
+
+def _throughput(found: Sequence[Throughput]) -> Section:
+    return Section(
+        "Batched steps",
+        "vmap over runs of scan over steps, 64 dimensions. `optax`: update and apply. `core`: a "
+        "whole strategy on the same gradients. `rollout`: with oracle, evaluator and trace.",
+        ("rule", "body", "steps a second", "ns a step", "times optax"),
+        tuple(
+            (
+                line.rule,
+                line.body,
+                f"{line.steps_per_second:,.0f}",
+                f"{1e9 / line.steps_per_second:.0f}",
+                _number(line.ratio),
+            )
+            for line in found
+        ),
+    )
+
+
+def show(results: Results, console: Console) -> None:
+    """Print the tables."""
+    for section in sections(results):
+        table = Table(*section.head, box=None, pad_edge=False)
+        for row in section.rows:
+            table.add_row(*map(escape, row))
+        console.print(f"[bold]{escape(section.title)}[/]")
+        console.print(table)
+        console.print(f"[dim]{escape(section.note)}[/]\n")
+    console.print(f"[dim]{escape(results.machine)}; {results.seconds:.0f} s[/]")
+
+
+def markdown(results: Results) -> str:
+    """The tables as a Markdown page."""
+    lines = ["# Benchmarks", "", f"Measured on {results.machine}.", ""]
+    versions = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    lines += [f"Versions: {versions}.", ""]
+    for section in sections(results):
+        lines += [f"## {section.title}", section.note, ""]
+        lines += ["| " + " | ".join(section.head) + " |"]
+        lines += ["|" + "---|" * len(section.head)]
+        lines += [
+            "| " + " | ".join(cell.replace("|", "/") for cell in r) + " |" for r in section.rows
+        ]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
+
+
+def _whole(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"

@@ -1,0 +1,154 @@
+"""The step functions, compiled for a driver that calls them once a step on a few hundred numbers.
+
+What the host wants to know of a step comes out of the same call, in one array: on this scale a call
+and a transfer cost more than what is computed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import optimizers
+from optimizers import Expansion, Observation, Operator, Proposal, Run, Strategy
+
+
+class Asked(NamedTuple):
+    """What a step is: `optimizers.Expansion` on the host."""
+
+    expansion: Expansion
+    parent: int
+    operator: Operator
+    needs_diagnosis: bool
+
+
+class Proposed(NamedTuple):
+    """A proposal, and what the host wants to know of it."""
+
+    proposal: Proposal
+    update: np.ndarray
+    base: np.ndarray
+    """Parameters that the step starts from."""
+    withheld: bool
+
+
+class Seen(NamedTuple):
+    """One measurement of a candidate."""
+
+    params: Any
+    """Where it ended up."""
+    numbers: np.ndarray
+    """Score, its standard error, whether it is valid, gain over the parent, its standard error."""
+
+
+class Settled(NamedTuple):
+    """A step that is over."""
+
+    run: Run
+    accepted: bool
+    slot: int
+    gain: float
+    gain_stderr: float
+    replicates: int
+    params: np.ndarray
+
+
+class Compiled:
+    """`optimizers`' step functions for one strategy on a vector of parameters."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self._ask = _compile(_ask, strategy)
+        self._propose = _compile(_propose, strategy)
+        self._conclude = _compile(_conclude, strategy)
+        self._rest = _compile(_rest, strategy)
+        self._settle = _compile(_settle, strategy)
+        self.stay: Callable[..., Proposal] = _compile(optimizers.stay, strategy)
+        self.recycle: Callable[..., Run] = _compile(optimizers.recycle_run, strategy)
+        self._observe = jax.jit(_observe)
+        self.pool: Callable[..., Observation] = jax.jit(optimizers.pool)
+        self.undecided: Callable[..., Any] = jax.jit(strategy.gate.undecided)
+
+    def ask(self, run: Run) -> tuple[Asked, Run]:
+        """The next expansion, and the run with the policy's state advanced."""
+        expansion, policy, report = self._ask(run)
+        parent, operator, needs_diagnosis = np.asarray(report).tolist()
+        asked = Asked(expansion, parent, Operator(operator), bool(needs_diagnosis))
+        return asked, run._replace(policy=policy)
+
+    def propose(self, run: Run, expansion: Expansion, direction: np.ndarray) -> Proposed:
+        """The candidate of a directed step."""
+        proposal, report = self._propose(run, expansion, direction)
+        update, base, (withheld, *_) = np.asarray(report)
+        return Proposed(proposal, update, base, bool(withheld))
+
+    def conclude(self, run: Run, proposal: Proposal, seen: Seen) -> Settled:
+        """Settle with one measurement."""
+        return _read(*self._conclude(run, proposal, *seen))
+
+    def observe(self, run: Run, proposal: Proposal, seen: Seen) -> Observation:
+        """One of several measurements."""
+        return self._observe(run, proposal, *seen)
+
+    def settle(self, run: Run, proposal: Proposal, observation: Observation) -> Settled:
+        """Settle with an observation."""
+        return _read(*self._settle(run, proposal, observation))
+
+    def rest(self, run: Run, proposal: Proposal) -> Settled:
+        """Settle a withheld step."""
+        return _read(*self._rest(run, proposal))
+
+
+def _compile(function: Callable[..., Any], strategy: Strategy) -> Callable[..., Any]:
+    return jax.jit(partial(function, strategy))
+
+
+def _ask(strategy: Strategy, run: Run):
+    expansion, run = optimizers.ask(strategy, run)
+    needed = optimizers.needs_diagnosis(run, expansion)
+    return expansion, run.policy, jnp.array([*expansion, needed], jnp.int32)
+
+
+def _propose(strategy: Strategy, run: Run, expansion: Expansion, direction):
+    proposal = optimizers.propose(strategy, run, expansion, direction)
+    base = optimizers.parent_params(run, expansion)
+    withheld = jnp.full_like(base, optimizers.withholds(proposal))
+    return proposal, jnp.stack([proposal.update, base, withheld])
+
+
+def _conclude(strategy: Strategy, run: Run, proposal: Proposal, params, numbers):
+    return _settle(strategy, run, proposal, _observe(run, proposal, params, numbers))
+
+
+def _observe(run: Run, proposal: Proposal, params, numbers) -> Observation:
+    score, stderr, valid, gain, gain_stderr = numbers
+    return optimizers.observe(
+        run,
+        proposal.expansion,
+        params,
+        score,
+        stderr=stderr,
+        valid=valid > 0,
+        gain=gain,
+        gain_stderr=gain_stderr,
+    )
+
+
+def _rest(strategy: Strategy, run: Run, proposal: Proposal):
+    return _settle(strategy, run, proposal, optimizers.unchanged(run, proposal.expansion))
+
+
+def _settle(strategy: Strategy, run: Run, proposal: Proposal, seen: Observation):
+    run, decision = optimizers.settle(strategy, run, proposal, seen)
+    numbers = [decision.accepted, decision.slot, seen.gain, seen.gain_stderr, seen.replicates]
+    return run, jnp.concatenate([jnp.array(numbers, jnp.float32), jnp.float32(seen.params)])
+
+
+def _read(run: Run, report: Any) -> Settled:
+    report = np.asarray(report)
+    accepted, slot, gain, gain_stderr, replicates = report[:5].tolist()
+    return Settled(run, bool(accepted), int(slot), gain, gain_stderr, int(replicates), report[5:])

@@ -111,11 +111,12 @@ def _outcome(summary: dict[str, Any], out: Path) -> None:
         CONSOLE.print(f"[red]no valid solution[/]; read {out / 'journal.sqlite'} for the failures")
         return
     score, spread = summary["validation"]["score"], summary["validation"]["stderr"]
+    withheld = f", {summary['withheld']} withheld" if summary["withheld"] else ""
     CONSOLE.print(
         f"{summary['metric']} {score:.5g} ± {spread:.2g} in validation "
         f"(first draft {summary['first_draft']:.5g}) · {summary['evaluations']} evaluations · "
         f"{summary['accepted']} accepted, {summary['rejected']} rejected, "
-        f"{summary['failed']} failed · {summary['wall_seconds']:.0f} s"
+        f"{summary['failed']} failed{withheld} · {summary['wall_seconds']:.0f} s"
     )
     CONSOLE.print(
         f"best script {out / 'best_solution.py'} · next: gome grade {out} · gome report {out}"

@@ -11,6 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
+import optimizers
 from experiments.spec import build_reasoner, build_strategy
 from gome_agent import loop, records, sandbox
 from gome_agent.budget import Budget
@@ -74,10 +78,12 @@ def execute(
       The summary, as saved in `summary.json`.
 
     Raises:
-      SpecError, UnknownTask, JournalError, SandboxUnavailable: before anything is run.
+      SpecError, DiagnosesError, UnknownTask, JournalError, SandboxUnavailable: before anything is
+        run.
     """
     task = registry.load(config.task)
     strategy = build_strategy(config.strategy)
+    _require_aggregation(strategy, config.diagnoses)
     reasoner = build_reasoner(config.reasoner)
     budget = Budget(config.steps, config.seconds)
     backend = sandbox.detect(config.sandbox)
@@ -118,6 +124,22 @@ def execute(
     return summary
 
 
+def _require_aggregation(strategy: optimizers.Strategy, diagnoses: int) -> None:
+    """Refuse several diagnoses where the rule takes one; traced only, so that it costs nothing.
+
+    Raises:
+      DiagnosesError: names the way out.
+    """
+
+    def step(directions):
+        run = optimizers.init(strategy, jnp.zeros(1), jax.random.key(0), steps=1)
+        expansion, run = optimizers.ask(strategy, run)
+        return optimizers.propose(strategy, run, expansion, directions)
+
+    if diagnoses > 1:
+        jax.eval_shape(step, jax.ShapeDtypeStruct((diagnoses, 1), jnp.float32))
+
+
 def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) -> dict[str, Any]:
     """Write `best_solution.py`, `submission.csv` and `summary.json`; return the summary."""
     best, metric = result.best, task.facts.metric
@@ -127,7 +149,7 @@ def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) 
         "metric": metric.name,
         "higher_is_better": metric.higher_is_better,
         "evaluations": result.evaluations,
-        "accepted": sum(step.accepted for step in result.steps),
+        "accepted": sum(step.accepted and step.replicates > 0 for step in result.steps),
         "withheld": sum(step.replicates == 0 for step in result.steps),
         "rejected": sum(
             not step.accepted and step.solution.valid and step.replicates > 0

@@ -154,7 +154,7 @@ def build_strategy(text: str) -> Strategy:
     tables = {**_ALL_RULES, **recipes.POLICIES, **recipes.STRATEGIES}
     found = resolve(spec, tables, "strategy")
     parts, kwargs = _parts(spec)
-    args, kwargs = _with_inner_rules(spec, kwargs)
+    args, kwargs = _with_inner_rules(found, spec, kwargs)
     if callable(found) and not isinstance(found, (Strategy, Policy, optax.GradientTransformation)):
         if spec.name in recipes.STRATEGIES:
             return call(found, spec, args, {**kwargs, **parts})
@@ -215,16 +215,21 @@ def _rule(spec: Spec) -> Any:
     """A rule from its spec, with the rules inside it."""
     found = resolve(spec, _ALL_RULES, "rule")
     if callable(found) and not isinstance(found, optax.GradientTransformation):
-        args, kwargs = _with_inner_rules(spec, spec.kwargs)
+        args, kwargs = _with_inner_rules(found, spec, spec.kwargs)
         found = call(found, spec, args, kwargs)
     if not isinstance(found, optax.GradientTransformation):
         raise SpecError(f"`{spec.name}` is a {type(found).__name__}, not an optax transformation")
     return found
 
 
-def _with_inner_rules(spec: Spec, kwargs: Mapping[str, Any]) -> tuple[list, dict[str, Any]]:
-    """Arguments of a spec, in which a wrapper's `rule`, its first argument, is built."""
-    args, kwargs = list(spec.args), dict(kwargs)
+def _with_inner_rules(
+    function: Any, spec: Spec, kwargs: Mapping[str, Any]
+) -> tuple[list, dict[str, Any]]:
+    """Arguments of a spec, in which a wrapper's `rule`, its first argument, is built.
+
+    Where the function has a text by default a bare word is a text: `consensus(sgd, how=median)`.
+    """
+    args, kwargs = _with_words(function, spec.args, kwargs)
     if spec.name in recipes.WRAPPERS:
         if args and isinstance(args[0], Spec | str):
             args[0] = _rule(_as_spec(args[0]))
@@ -242,6 +247,26 @@ def _with_inner_rules(spec: Spec, kwargs: Mapping[str, Any]) -> tuple[list, dict
                 "True, False or None, but for gate, policy, rule, selector and operator"
             )
     return args, kwargs
+
+
+def _with_words(
+    function: Any, args: Iterable[Any], kwargs: Mapping[str, Any]
+) -> tuple[list, dict[str, Any]]:
+    """The arguments, with bare words read as texts where a parameter's default is a text."""
+    if not callable(function):
+        return list(args), dict(kwargs)
+    parameters = inspect.signature(function).parameters
+    texts = {name for name, p in parameters.items() if isinstance(p.default, str)}
+
+    def read(name: str, value: Any) -> Any:
+        bare = isinstance(value, Spec) and not (value.args or value.kwargs)
+        return value.name if bare and name in texts else value
+
+    names = (*parameters, *("" for _ in args))
+    return (
+        [read(name, value) for name, value in zip(names, args, strict=False)],
+        {name: read(name, value) for name, value in kwargs.items()},
+    )
 
 
 def _operator(value: Any) -> optimizers.Operator:

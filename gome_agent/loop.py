@@ -147,6 +147,9 @@ class Agent:
             gain=step.gain,
             gain_stderr=step.gain_stderr,
             reason=step.reason,
+            score=solution.score,
+            stderr=solution.stderr,
+            replicates=step.replicates,
             parameters=self._named(settled.params),
         )
         self.journal.checkpoint()
@@ -208,22 +211,27 @@ class Agent:
         gradients, failures = [], []
         for _ in range(self.diagnoses):
             try:
-                gradients.append(self._diagnose(number, brief, source, rng))
+                gradient, evicted = self._diagnose(number, brief, source, rng)
             except (NoEdit, MalformedReply) as failure:
                 failures.append(failure)
+                continue
+            for earlier in gradients:
+                earlier[evicted] = 0.0  # it spoke of a directive that has just left
+            gradients.append(gradient)
         if not gradients:
             raise failures[0]
         for failure in failures:
             self._fail(number, failure)
         return gradients[0] if self.diagnoses == 1 else np.stack(gradients)
 
-    def _diagnose(self, number, brief, source, rng) -> np.ndarray:
-        """One diagnosis as a vector over the lexicon's slots."""
+    def _diagnose(self, number, brief, source, rng) -> tuple[np.ndarray, list[int]]:
+        """One diagnosis as a vector over the lexicon's slots, and which of them changed hands."""
         self.journal.checkpoint()
         diagnosis = self.reasoner.diagnose(brief, source, rng)
         encoding = optimizers.encode(self._lexicon, diagnosis.to_core(), number, self.embed)
         self._lexicon = encoding.lexicon
-        for slot in optimizers.evicted_slots(encoding.events):
+        evicted = list(optimizers.evicted_slots(encoding.events))
+        for slot in evicted:
             self.state = self._compiled.recycle(self.state, slot)
         self._record(
             "diagnosed",
@@ -233,7 +241,7 @@ class Agent:
             without_slot=[directive.statement for directive in encoding.dropped],
             lexicon=[dict(vars(event)) for event in encoding.events],
         )
-        return encoding.gradient
+        return encoding.gradient, evicted
 
     def _carry_out(self, number, brief, source, update, rng) -> Edit:
         """Rank directives by the rule's update and let the reasoner write the best of them."""
@@ -260,7 +268,8 @@ class Agent:
             encoding = optimizers.encode(self._lexicon, mentions, number, self.embed, evict=False)
             self._lexicon = encoding.lexicon
             events = [dict(vars(event)) for event in encoding.events]
-            self._record("admitted", number, lexicon=events)
+            without_slot = [directive.statement for directive in encoding.dropped]
+            self._record("admitted", number, lexicon=events, without_slot=without_slot)
         amounts = np.zeros(self.capacity, np.float32)
         for i, directive in enumerate(applied):
             slot = self._lexicon.slot(directive)
@@ -283,21 +292,24 @@ class Agent:
         seen = self._compare(params, solution, before)
         if before is None or self.strategy.gate.replicates == 1:
             return solution, self._compiled.conclude(run, proposal, seen)
-        observation = self._compiled.observe(run, proposal, seen)
+        observation, again = self._compiled.observe(run, proposal, seen), solution
         while self._wants_replicate(observation):
             replicate = int(observation.replicates)
             again = self._replicate(number, number, solution.script, replicate)
             parent_again = self._replicate(number, parent, before.script, replicate)
-            if not parent_again.valid or (again.folds and again.folds == solution.folds):
+            same = again.folds and again.folds == solution.folds
+            if again.valid and (same or not parent_again.valid):
                 reason = parent_again.failure or _SAME_AGAIN
                 self._record("failed", number, error="Replicate", reason=reason)
                 break
             seen = self._compare(params, again, parent_again)
             compared = self._compiled.observe(run, proposal, seen)
             observation = self._compiled.pool(observation, compared)
+        settled = self._compiled.settle(run, proposal, observation)
+        if not observation.valid:
+            return replace(again, script=solution.script), settled
         score, stderr = float(observation.score), float(observation.stderr)
-        solution = replace(solution, score=score, stderr=stderr)
-        return solution, self._compiled.settle(run, proposal, observation)
+        return replace(solution, score=score, stderr=stderr), settled
 
     def _wants_replicate(self, observation: Observation) -> bool:
         more = int(observation.replicates) < self.strategy.gate.replicates
@@ -365,8 +377,8 @@ class Agent:
 
 
 _SAME_AGAIN = (
-    "a replicate gave the same folds: the script does not read the file `replicate`, which holds "
-    "the seed of its validation split, so that measuring again tells nothing new"
+    "a replicate gave the same folds, so that measuring again tells nothing new: does the script "
+    "read the seed of its validation split from the file `replicate`?"
 )
 
 

@@ -69,6 +69,7 @@ from optimizers.recipes import (
 from optimizers.recycling import recycle as recycle, recycle_run as recycle_run
 from optimizers.rules._basis import (
     BasisError as BasisError,
+    DiagnosesError as DiagnosesError,
     Embedded as Embedded,
     require_directive_basis as require_directive_basis,
 )

@@ -35,7 +35,7 @@ from optimizers.base import (
     Scalar,
     Strategy,
 )
-from optimizers.rules._basis import is_embedded
+from optimizers.rules._basis import is_embedded, require_one_diagnosis
 from optimizers.textual._dense import assert_rotation_equivariant
 
 
@@ -110,6 +110,9 @@ def propose(strategy: Strategy, run: Run, expansion: Expansion, direction: Param
 
     Returns:
       The candidate with the rule state to commit if it is kept.
+
+    Raises:
+      DiagnosesError: there are several diagnoses, and the rule does not aggregate.
     """
     base = parent_params(run, expansion)
     moments = _moments(strategy, run, expansion)
@@ -121,6 +124,7 @@ def propose(strategy: Strategy, run: Run, expansion: Expansion, direction: Param
         step=run.step,
         key=_step_key(run, 1),
     )
+    require_one_diagnosis(rule_update, base, "the rule")
     descends = expansion.operator == Operator.DESCEND
     improves = expansion.operator == Operator.IMPROVE
     move = jax.tree.map(lambda d, p: d if d.ndim == p.ndim else d[0], direction, base)

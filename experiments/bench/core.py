@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 import optimizers
@@ -56,21 +57,22 @@ def host_steps(rules: tuple[str, ...], repetitions: int) -> list[HostStep]:
 
 
 def _host_step(rule: str) -> Callable[[], Any]:
-    from gome_agent.compiled import Compiled
+    from gome_agent.compiled import Compiled, Seen
 
     strategy = optimizers.directed(optimizers.RULES[rule]())
     compiled = Compiled(strategy)
     run = [optimizers.init(strategy, jnp.zeros(HOST_DIM), jax.random.key(0), 1000)]
-    gradient = jax.random.normal(jax.random.key(1), (HOST_DIM,))
+    gradient = np.random.default_rng(1).normal(size=HOST_DIM).astype(np.float32)
     score = [0.0]
 
     def step():
         asked, run[0] = compiled.ask(run[0])
-        proposal, *_ = compiled.propose(run[0], asked.expansion, gradient)
+        proposed = compiled.propose(run[0], asked.expansion, gradient)
         score[0] += 0.1
-        seen = compiled.observe(run[0], asked.expansion, proposal.params, score[0], stderr=0.1)
-        run[0], decision = compiled.settle(run[0], proposal, seen)
-        return decision
+        numbers = np.array([score[0], 0.1, True, 0.1, 0.1], np.float32)
+        settled = compiled.conclude(run[0], proposed.proposal, Seen(proposed.base, numbers))
+        run[0] = settled.run
+        return settled.params
 
     step()
     step()

@@ -11,7 +11,10 @@ from optimizers.base import Gate, Observation
 
 
 class SeenGains(NamedTuple):
-    """Moments of all measured gains, accepted or not (Welford 1962); drafts do not count."""
+    """Moments of all measured gains, accepted or not (Welford 1962).
+
+    Drafts do not count, for they have no gain, nor do withheld steps, which nobody measured.
+    """
 
     count: Int[Array, ""]
     mean: Float[Array, ""]
@@ -108,7 +111,8 @@ def prior(state: SeenGains) -> tuple[Float[Array, ""], Float[Array, ""]]:
 
 def _seen(state: SeenGains, observation: Observation) -> SeenGains:
     gain, variance = observation.gain, observation.gain_stderr**2
-    counts = jnp.isfinite(gain) & jnp.isfinite(variance)
+    measured = jnp.asarray(observation.replicates) > 0
+    counts = measured & jnp.isfinite(gain) & jnp.isfinite(variance)
     count = state.count + 1
     deviation = jnp.where(counts, gain - state.mean, 0.0)
     mean = state.mean + deviation / count

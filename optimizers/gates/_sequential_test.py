@@ -57,7 +57,7 @@ def sequential_test(
     for name, rate in (("false_accept", false_accept), ("false_reject", false_reject)):
         if not 0 < rate < 0.5:
             raise ValueError(f"`{name}` is an error rate between 0 and 1/2, got {rate}")
-    if effect <= 0 or replicates < 1:
+    if not (effect > 0 and replicates >= 1):
         raise ValueError(
             f"`effect` must be positive and `replicates` at least 1, got {effect} and {replicates}"
         )

@@ -25,6 +25,10 @@ class BasisError(TypeError):
     """A coordinate-wise rule was given parameters in an arbitrary basis."""
 
 
+class DiagnosesError(ValueError):
+    """A rule that knows one diagnosis at a time was given several."""
+
+
 def is_embedded(node: Any) -> bool:
     """Whether a node of a pytree is `Embedded`."""
     return isinstance(node, Embedded)
@@ -65,11 +69,11 @@ def require_one_diagnosis(updates: Any, like: Any, rule: str) -> None:
     """Refuse a stack of diagnoses where a rule keeps one.
 
     Raises:
-      ValueError: leaves of `updates` and `like` differ in rank.
+      DiagnosesError: leaves of `updates` and `like` differ in rank.
     """
     given, kept = ([jnp.ndim(leaf) for leaf in jax.tree.leaves(tree)] for tree in (updates, like))
     if given != kept:
-        raise ValueError(
-            f"`{rule}` was given several diagnoses at once: put `consensus` around it, "
-            f"consensus({rule}(...)), so that it sees what they agree on"
+        raise DiagnosesError(
+            f"{rule} was given several diagnoses at once and does not combine them: put "
+            "`consensus(...)` around it, so that it sees what they agree on"
         )

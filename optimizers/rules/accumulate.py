@@ -61,7 +61,7 @@ def accumulated(rule: optax.GradientTransformation, every: int = 2) -> UpdateRul
 
     def update(updates, state, params=None, **extra_args):
         gathered: Gathered = state.gathered.inner
-        require_one_diagnosis(updates, gathered.mean, "accumulated")
+        require_one_diagnosis(updates, gathered.mean, "`accumulated`")
         number = gathered.number + 1
         mean = jax.tree.map(lambda m, g: m + (g - m) / number, gathered.mean, updates)
         acts = number >= every

@@ -53,7 +53,7 @@ def reused(rule: optax.GradientTransformation, every: int = 2) -> UpdateRule:
 
     def update(updates, state, params=None, **extra_args):
         held: HeldDiagnosis = state.held.inner
-        require_one_diagnosis(updates, held.direction, "reused")
+        require_one_diagnosis(updates, held.direction, "`reused`")
         renew = held.remaining == 0
         direction = jax.tree.map(
             lambda new, old: jnp.where(renew, new, old), updates, held.direction

@@ -60,6 +60,8 @@ def test_any_text_is_a_spec_or_a_spec_error(text):
         "clipped(rule=adam(learning_rate=0.1), max_norm=1, gate=always)",
         "accumulated(scheduled(momentum(0.1, decay=0.8), 'linear', steps=30), every=3)",
         "aide(operator=descend, rule=consensus(clipped(ema), how='median'))",
+        "consensus(sgd, how=median, gate=always)",
+        "scheduled(sgd, linear, steps=30)",
         "clipped('tests.experiments.test_spec:MY_RULE')",
         "tests.experiments.test_spec:MY_RULE",
         "tests.experiments.test_spec:my_strategy(decay=0.9)",

@@ -206,6 +206,29 @@ def test_an_undecided_gate_measures_candidate_and_parent_again(build):
     assert agent.ledger.evaluations == len(meter.calls)
 
 
+def test_a_candidate_that_fails_when_measured_again_has_failed(build):
+    """One good run of two is not a score: the step says that it failed, and cannot be chosen."""
+
+    class Flaky(Meter):
+        def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
+            if script == "3" and replicate:
+                return Solution(script, valid=False, failure="out of memory")
+            return super().evaluate(script, step, seconds, replicate)
+
+    told = says(1.0)
+    gate = optimizers.gates.improved()._replace(
+        undecided=lambda state, observation: observation.replicates < 3, replicates=4
+    )
+    replies = [DRAFT, told, writes("3", told)]
+    agent = build(optimizers.sgd(), replies, steps=2, evaluator=Flaky(noise=0.1), gate=gate)
+    result = agent.run()
+    assert result.chosen == 0
+    step = result.steps[1]
+    assert (step.accepted, step.solution.valid) == (False, False)
+    assert step.reason == "failed: out of memory"
+    assert step.solution.script == "3"
+
+
 # --- a full lexicon -------------------------------------------------------------------------------
 
 
@@ -226,3 +249,15 @@ def test_an_evicted_directive_leaves_no_moments_behind(build):
         for event in entry.payload.get("lexicon", ())
     ]
     assert optimizers.replay(optimizers.Lexicon(1), recorded) == agent.lexicon
+
+
+def test_what_an_evicted_directive_was_told_does_not_pass_to_the_newcomer(build):
+    """The second diagnosis of one step takes the slot of which the first one spoke."""
+    old, new = says(1.0), says(5.0, words="pull lever")
+    rule = optimizers.consensus(optimizers.sgd(), how="mean")
+    replies = [DRAFT, old, new, writes("1", new)]
+    agent = build(rule, replies, steps=2, capacity=1, diagnoses=2)
+    agent.run()
+    assert [d.statement for d in agent.lexicon.directives] == ["pull lever 0"]
+    (ranked,) = agent.journal.events("ranked")
+    assert [d["weight"] for d in ranked.payload["directives"]] == [2.5]  # and not (1 + 5) / 2

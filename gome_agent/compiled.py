@@ -66,6 +66,7 @@ class Compiled:
         self._propose = _compile(_propose, strategy)
         self._conclude = _compile(_conclude, strategy)
         self._rest = _compile(_rest, strategy)
+        self._miss = _compile(_miss, strategy)
         self._settle = _compile(_settle, strategy)
         self.stay: Callable[..., Proposal] = _compile(optimizers.stay, strategy)
         self.recycle: Callable[..., Run] = _compile(optimizers.recycle_run, strategy)
@@ -101,6 +102,10 @@ class Compiled:
     def rest(self, run: Run, proposal: Proposal) -> Settled:
         """Settle a withheld step."""
         return _read(*self._rest(run, proposal))
+
+    def miss(self, run: Run, proposal: Proposal) -> Settled:
+        """Settle a step that came to no candidate."""
+        return _read(*self._miss(run, proposal))
 
 
 def _compile(function: Callable[..., Any], strategy: Strategy) -> Callable[..., Any]:
@@ -140,6 +145,24 @@ def _observe(run: Run, proposal: Proposal, params, numbers) -> Observation:
 
 def _rest(strategy: Strategy, run: Run, proposal: Proposal):
     return _settle(strategy, run, proposal, optimizers.unchanged(run, proposal.expansion))
+
+
+def _miss(strategy: Strategy, run: Run, proposal: Proposal):
+    """The policy hears of repairs only, lest it try the same one for ever.
+
+    Of anything else there would be a node without a script, which cannot be repaired.
+    """
+
+    def tell(state, expansion, observation, accepted):
+        told = strategy.policy.tell(state, expansion, observation, accepted)
+        repairs = expansion.operator == Operator.DEBUG
+        return jax.tree.map(partial(jnp.where, repairs), told, (state, jnp.array(-1)))
+
+    untold = strategy.policy._replace(tell=tell)
+    nothing = optimizers.unchanged(run, proposal.expansion)._replace(
+        score=jnp.float32(-jnp.inf), valid=jnp.array(False), replicates=jnp.array(1)
+    )
+    return _settle(strategy._replace(policy=untold), run, proposal, nothing)
 
 
 def _settle(strategy: Strategy, run: Run, proposal: Proposal, seen: Observation):

@@ -31,7 +31,7 @@ def litellm_embedder(model: str, batch: int = 256, **options: Any) -> Embedder:
         raise ValueError(f"`batch` is a number of texts per request, got {batch}")
 
     def embed(texts: Sequence[str], /) -> np.ndarray:
-        import litellm  # slow to import, and not everyone has it
+        import litellm  # pyright: ignore[reportMissingImports]  # slow, and not everyone has it
 
         rows: list[Any] = []
         for start in range(0, len(texts), batch):

@@ -168,6 +168,9 @@ class Agent:
                 case Operator.DESCEND:
                     direction = self._direction(number, brief, source, asked, rng)
                     proposed = self._compiled.propose(self.state, asked.expansion, direction)
+                    if not np.isfinite(proposed.update).all():
+                        proposed = None
+                        raise NoEdit(_DIVERGED)
                     if proposed.withheld:
                         self._record("withheld", number)
                         return _Answer(proposed.proposal, None, proposed.base, "")
@@ -274,7 +277,9 @@ class Agent:
         for i, directive in enumerate(applied):
             slot = self._lexicon.slot(directive)
             if slot is not None:
-                amounts[slot] = edit.amounts[i] if edit.amounts else 1.0
+                amount = edit.amounts[i] if edit.amounts else 1.0
+                # Two wordings of one directive were carried out once.
+                amounts[slot] = max(amounts[slot], amount, key=abs)
         return amounts
 
     # -- measurements --------------------------------------------------------------------------
@@ -287,10 +292,12 @@ class Agent:
         before = self._steps[parent].solution if parent is not None else None
         if answer.edit is None and not answer.failure and before is not None:
             return before, self._compiled.rest(run, proposal)
-        solution = self._evaluate(number, answer)
-        params = proposal.params if answer.params is None else answer.params
-        seen = self._compare(params, solution, before)
-        if before is None or self.strategy.gate.replicates == 1:
+        if answer.edit is None:
+            failed = Solution(script="", valid=False, failure=answer.failure)
+            return failed, self._compiled.miss(run, proposal)
+        solution = self._evaluate(number, answer.edit)
+        seen = self._compare(answer.params, solution, before)
+        if parent is None or before is None or self.strategy.gate.replicates == 1:
             return solution, self._compiled.conclude(run, proposal, seen)
         observation, again = self._compiled.observe(run, proposal, seen), solution
         while self._wants_replicate(observation):
@@ -302,7 +309,7 @@ class Agent:
                 reason = parent_again.failure or _SAME_AGAIN
                 self._record("failed", number, error="Replicate", reason=reason)
                 break
-            seen = self._compare(params, again, parent_again)
+            seen = self._compare(answer.params, again, parent_again)
             compared = self._compiled.observe(run, proposal, seen)
             observation = self._compiled.pool(observation, compared)
         settled = self._compiled.settle(run, proposal, observation)
@@ -317,10 +324,8 @@ class Agent:
         undecided = undecided and bool(self._compiled.undecided(self.state.gate, observation))
         return undecided and self.ledger.seconds_left > 0
 
-    def _evaluate(self, number: int, answer: _Answer) -> Solution:
-        if answer.edit is None:
-            return Solution(script="", valid=False, failure=answer.failure)
-        solution = self._execute(answer.edit.script, number, 0)
+    def _evaluate(self, number: int, edit: Edit) -> Solution:
+        solution = self._execute(edit.script, number, 0)
         log = self.journal.store(solution.log)
         self._record("executed", number, log=log, **outcome_of(solution))
         return solution
@@ -376,6 +381,7 @@ class Agent:
         self.journal.append(kind, payload, step)
 
 
+_DIVERGED = "the rule's update is not finite: it diverged, or divides by zero"
 _SAME_AGAIN = (
     "a replicate gave the same folds, so that measuring again tells nothing new: does the script "
     "read the seed of its validation split from the file `replicate`?"
@@ -383,7 +389,7 @@ _SAME_AGAIN = (
 
 
 class _Answer(NamedTuple):
-    """A candidate as the world made it; without an edit if the reasoner failed or was not asked."""
+    """A candidate as the world made it; no edit if the reasoner failed or was not asked."""
 
     proposal: optimizers.Proposal
     edit: Edit | None

@@ -38,6 +38,8 @@ class World(NamedTuple):
     proposer: Oracle
     """Answers IMPROVE: its answer, negated, is the move; its `scale` is the step size."""
     evaluator: Evaluator
+    diagnoses: int = 1
+    """Diagnoses of one step; several arrive stacked and need a rule that combines them."""
 
 
 class Trace(NamedTuple):
@@ -68,7 +70,8 @@ class Trace(NamedTuple):
 class Recording(NamedTuple):
     """The world's side of a run, enough to replay it elsewhere."""
 
-    direction: Float[Array, "steps dim"]
+    direction: Float[Array, "steps *diagnoses dim"]
+    """With an axis of diagnoses if the world gives several."""
     params: Float[Array, "steps dim"]
     candidate: Measurement
     """Every measurement of the candidate; arrays of shape `(steps, replicates)`."""
@@ -129,7 +132,7 @@ def _step(strategy: Strategy, world: World, run, key):
     direction = jnp.where(
         operator == Operator.IMPROVE,
         world.proposer.diagnose(key_oracle, gradient),
-        world.reasoner.diagnose(key_oracle, gradient),
+        _diagnose(world, key_oracle, gradient),
     )
     proposal = optimizers.propose(strategy, run, expansion, direction)
     candidate = jnp.where(drafts, world.landscape.start(key_start), proposal.params)
@@ -155,6 +158,13 @@ def _step(strategy: Strategy, world: World, run, key):
     return run, (trace, Recording(direction, candidate, *measured))
 
 
+def _diagnose(world: World, key, gradient):
+    if world.diagnoses == 1:
+        return world.reasoner.diagnose(key, gradient)
+    keys = jax.random.split(key, world.diagnoses)
+    return jax.vmap(world.reasoner.diagnose, in_axes=(0, None))(keys, gradient)
+
+
 def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
     """Measure the candidate, and it and its parent again for as long as the gate is undecided.
 
@@ -164,7 +174,9 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
     gate = strategy.gate
     loss = world.landscape.loss(candidate)
     parent_loss = world.landscape.loss(optimizers.parent_params(run, expansion))
-    stored = Measurement(run.score[expansion.parent], run.stderr[expansion.parent], True)
+    stored = Measurement(
+        run.score[expansion.parent], run.stderr[expansion.parent], jnp.ones((), bool)
+    )
     first = world.evaluator.measure(key, loss, expansion.operator)
     observation = optimizers.observe(
         run, expansion, candidate, first.score, stderr=first.stderr, valid=first.valid

@@ -21,6 +21,7 @@ _COLOUR_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Control and direction-changing characters would hide text or show it in another order.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MAX_TEXT = 400_000
+_MEASUREMENTS = ("executed", "replicated")
 
 
 def read_run(run_dir: Path) -> Run:
@@ -96,12 +97,12 @@ def _summary(run_dir: Path) -> Mapping[str, Any]:
 
 def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
     once: dict[str, Mapping[str, Any]] = {}
-    by_step: dict[int, dict[str, Event]] = {}
+    by_step: dict[int, list[Event]] = {}
     for event in events:
         if event.step is None:
             once[event.kind] = _mapping(event.payload)
         else:
-            by_step.setdefault(event.step, {})[event.kind] = event
+            by_step.setdefault(event.step, []).append(event)
     started, finished = once.get("started", {}), once.get("finished", {})
     config, sandbox = _mapping(started.get("config")), _mapping(started.get("sandbox"))
     higher = started.get("higher_is_better") is not False
@@ -123,7 +124,7 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
         last_event=max((e.time for e in events if e.kind != "graded"), default=None),
         interrupted="interrupted" in once,
         ended_by=clean(finished.get("ended_by")) or ("finished" if "finished" in once else ""),
-        evaluations=sum("executed" in found for found in by_step.values()),
+        evaluations=sum(e.step is not None and e.kind in _MEASUREMENTS for e in events),
         seconds=number(finished.get("wall_seconds")),
         chosen=_whole(finished.get("best_step")) if finished else _leader(steps, higher),
         held_out=_grade(once.get("graded") or summary.get("held_out")),
@@ -132,16 +133,26 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
     )
 
 
-def _step(index: int, events: Mapping[str, Event], read: _Read, higher: bool) -> Step:
-    def said(kind: str) -> Mapping[str, Any]:
-        return _mapping(events[kind].payload) if kind in events else {}
+def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
+    payloads: dict[str, list[Mapping[str, Any]]] = {}
+    for event in events:
+        payloads.setdefault(event.kind, []).append(_mapping(event.payload))
 
-    asked, diagnosed, proposed = said("asked"), said("diagnosed"), said("proposed")
-    executed, settled = said("executed"), said("settled")
-    failure = clean(executed.get("failure") or said("failed").get("reason"))
-    state = _state(events, executed, settled)
-    score = number(executed.get("score")) if executed.get("valid") else None
-    times = [event.time for event in events.values()]
+    def said(kind: str) -> Mapping[str, Any]:
+        return payloads.get(kind, [{}])[-1]
+
+    asked, proposed, executed, settled = map(said, ("asked", "proposed", "executed", "settled"))
+    diagnoses, replicated = payloads.get("diagnosed", []), payloads.get("replicated", [])
+    state = _state(index, payloads)
+    troubles = [clean(trouble.get("reason")) for trouble in payloads.get("failed", [])]
+    crashes = [clean(found.get("failure")) for found in (executed, *replicated)]
+    failure = next(filter(None, [*crashes, *reversed(troubles)]), "") if state == "failed" else ""
+    # Older journals have no score in `settled`; an unfinished step has no `settled`.
+    scored = settled if "score" in settled else executed
+    measured = state != "withheld" and bool(executed.get("valid")) and state != "failed"
+    score = number(scored.get("score")) if measured else None
+    times = [event.time for event in events]
+    seconds = max(times) - min(times) if state != "unfinished" else None
     return Step(
         number=index,
         operator=clean(asked.get("operator")).lower(),
@@ -149,36 +160,56 @@ def _step(index: int, events: Mapping[str, Event], read: _Read, higher: bool) ->
         state=state,
         reason=clean(settled.get("reason")) or failure,
         score=score if score is None or higher else -score,
-        stderr=number(executed.get("stderr")),
+        stderr=number(scored.get("stderr")) if measured else None,
         folds=tuple(number(fold) for fold in _list(executed.get("folds"))),
         train_folds=tuple(number(fold) for fold in _list(executed.get("train_folds"))),
-        gain=None if state == "failed" else number(settled.get("gain")),
-        gain_stderr=number(settled.get("gain_stderr")),
-        run_seconds=number(executed.get("seconds")),
-        seconds=max(times) - min(times) if state != "unfinished" else None,
-        summary=clean(diagnosed.get("summary")),
-        suggestions=_suggestions(diagnosed.get("suggestions")),
-        without_slot=tuple(clean(s) for s in _list(diagnosed.get("without_slot"))),
+        gain=None if state in ("failed", "withheld") else number(settled.get("gain")),
+        gain_stderr=None if state == "withheld" else number(settled.get("gain_stderr")),
+        replicates=("executed" in payloads)
+        + sum(_whole(found.get("of")) == index for found in replicated),
+        run_seconds=_run_seconds([executed, *replicated], seconds),
+        seconds=seconds,
+        summary="\n".join(filter(None, (clean(told.get("summary")) for told in diagnoses))),
+        suggestions=_suggestions(
+            [found for told in diagnoses for found in _list(told.get("suggestions"))]
+        ),
+        diagnoses=len(diagnoses),
+        reused="reused" in payloads,
+        without_slot=tuple(
+            clean(statement)
+            for told in (*diagnoses, *payloads.get("admitted", []))
+            for statement in _list(told.get("without_slot"))
+        ),
         ranked=_weighted(said("ranked").get("directives")),
         applied=_applied(proposed),
         note=clean(proposed.get("note")),
         parameters=_numbers(settled.get("parameters")),
         script=read(proposed.get("script")),
         failure=failure,
+        remarks=() if state == "failed" else tuple(filter(None, troubles)),
         log=read(executed.get("log")) if executed else "",
     )
 
 
-def _state(
-    events: Mapping[str, Event], executed: Mapping[str, Any], settled: Mapping[str, Any]
-) -> State:
-    if "failed" in events or ("executed" in events and not executed.get("valid")):
+def _state(index: int, payloads: Mapping[str, list[Mapping[str, Any]]]) -> State:
+    own = [found for found in payloads.get("replicated", []) if _whole(found.get("of")) == index]
+    if not all(found.get("valid") for found in (*payloads.get("executed", []), *own)):
         return "failed"
-    if "settled" not in events:
+    if "settled" not in payloads:
         return "unfinished"
-    if "executed" not in events:
+    if "withheld" in payloads:
+        return "withheld"
+    if "executed" not in payloads:
         return "failed"
-    return "accepted" if settled.get("accepted") is True else "rejected"
+    return "accepted" if payloads["settled"][-1].get("accepted") is True else "rejected"
+
+
+def _run_seconds(measured: list[Mapping[str, Any]], whole: float | None) -> float | None:
+    """Wall clock of a step's scripts; a replicate that was remembered took none in this step."""
+    took = [s for s in (number(found.get("seconds")) for found in measured) if s is not None]
+    if not took:
+        return None
+    return sum(took) if whole is None or len(took) == 1 else min(sum(took), whole)
 
 
 def _leader(steps: tuple[Step, ...], higher: bool) -> int | None:

@@ -1,4 +1,5 @@
-"""How a step is drawn: a disc if accepted, a ring if rejected, a cross if it failed.
+"""How a step is drawn: a disc if accepted, a ring if rejected (dotted if withheld), a cross if it
+failed.
 
 Shapes differ as well as colours, so that a chart can be read without colours.
 """

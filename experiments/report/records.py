@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["accepted", "rejected", "failed", "unfinished"]
+State = Literal["accepted", "rejected", "failed", "withheld", "unfinished"]
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,28 @@ class Step:
     reason: str
     """Why the gate decided as it did, or why the step failed."""
     score: float | None
-    """Mean over the folds, in the metric's own units; `None` if there is no finite one."""
+    """Mean over folds and replicates, in the metric's own units; `None` if there is no finite one,
+    or nothing was measured."""
     stderr: float | None
     folds: tuple[float | None, ...]
+    """Of the first measurement, as `train_folds`."""
     train_folds: tuple[float | None, ...]
     gain: float | None
-    """Improvement over the parent, positive is better; `None` for drafts and failures."""
+    """Improvement over the parent, positive is better; `None` if nothing was compared."""
     gain_stderr: float | None
+    replicates: int
+    """How often the candidate was measured, and its parent beside it from the second time on."""
     run_seconds: float | None
-    """Wall clock of the script."""
+    """Wall clock of the scripts."""
     seconds: float | None
     """Wall clock of the whole step: reasoner, script and bookkeeping."""
     summary: str
     suggestions: tuple[Suggestion, ...]
-    """What the diagnosis said, strongest first."""
+    """What the diagnoses said, strongest first."""
+    diagnoses: int
+    """How many were made."""
+    reused: bool
+    """Whether a diagnosis made earlier was used again."""
     without_slot: tuple[str, ...]
     ranked: tuple[Weighted, ...]
     """The rule's update, largest first."""
@@ -68,6 +76,8 @@ class Step:
     """Where the candidate ended up: accumulated amount by statement."""
     script: str
     failure: str
+    remarks: tuple[str, ...]
+    """What went wrong in a step that did not fail by it: one reply of several, a replicate."""
     log: str
 
 

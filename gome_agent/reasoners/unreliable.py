@@ -1,8 +1,7 @@
 """The dial: any reasoner, made unreliable by a known amount.
 
 A diagnosis is a vector over the directives that apply to a solution, and an unreliable reasoner is
-one whose direction `u` has a given alignment with the true one, `n` (docs: crossover theory,
-definition of the reasoner as an oracle):
+one whose direction `u` has a given alignment with the true one, `n` (`gome_theory.Reliability`):
 
     u = rho n + sqrt(1 - rho^2) [ sqrt(bias) b + sqrt(1 - bias) w ]
 

@@ -38,8 +38,10 @@ def sequential_test(
     Nominal rates hold for independent Gaussian measurements of known standard error; overshoot of
     the boundaries keeps the true ones below. From the second measurement on, drivers measure the
     parent again with the candidate; the first compares with the parent's stored score, which was
-    selected for being high and so makes the test stricter. Means at the time of stopping are biased
-    in favour of the decision, so do not report them: see `optimizers.claims`.
+    selected for being high and so makes the test stricter. Replicates of a real run train on the
+    same rows, so their errors are not quite independent and its rates are approximate. Means at the
+    time of stopping are biased in favour of the decision: do not report them, see
+    `optimizers.claims`.
 
     Reference: Wald (1945), "Sequential tests of statistical hypotheses".
 

@@ -30,7 +30,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from optimizers.base import UpdateRule
 from optimizers.rules._arguments import require_at_least, require_fraction, require_positive
-from optimizers.rules._basis import Embedded, is_embedded
+from optimizers.rules._basis import Embedded, is_embedded, require_one_diagnosis
 from optimizers.rules._precision import at_least_single
 
 
@@ -141,6 +141,7 @@ def scale_by_success_memory(
 
     def update(updates, state, params=None, *, value=0.0, step=None, key=None, **extra_args):
         del extra_args
+        require_one_diagnosis(updates, updates if params is None else params, "`gome`")
         gradient, unravel = ravel_pytree(updates)
         before = state.pending_params
         now = before if params is None else ravel_pytree(params)[0]

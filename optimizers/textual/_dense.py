@@ -50,7 +50,7 @@ def embed_gradient(suggestions: Iterable[Suggestion], embed: Embedder) -> Embedd
     if largest > LARGEST_STRENGTH:
         raise ValueError(
             f"the diagnosis adds up to a gradient with an entry of size {largest:.3g}: "
-            f"at most {LARGEST_STRENGTH:.3g} can be squared in float32"
+            f"at most {LARGEST_STRENGTH:.3g}, so that rules may square it in float32"
         )
     return Embedded(jnp.asarray(gradient, jnp.float32))
 

@@ -6,10 +6,9 @@ import unicodedata
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
-import numpy as np
-
-LARGEST_STRENGTH = float(np.sqrt(np.finfo(np.float32).max))
-"""Beyond this the square of a gradient is infinite in float32, where the rules work."""
+LARGEST_STRENGTH = 1e15
+"""Rules work in float32, where squares end at 3.4e38: this leaves room for momentum to add up many
+such gradients (x 1000), and for a norm to add up their squares over slots (x 100)."""
 
 
 @dataclass(frozen=True)

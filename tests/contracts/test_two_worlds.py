@@ -45,6 +45,9 @@ STRATEGIES: dict[str, Strategy] = {
         )
         for wrapper in WRAPPERS
     },
+    "three diagnoses, consensus(momentum) x improved": optimizers.directed(
+        optimizers.consensus(optimizers.momentum(0.2, 0.5), how="median")
+    ),
     **{f"{name} x always": optimizers.undirected(POLICIES[name]()) for name in POLICIES},
     "hill_climb": optimizers.hill_climb(),
     "aide, directed by gome": optimizers.directed(
@@ -90,7 +93,7 @@ def replies(trace, recording) -> Iterator[Diagnosis | Edit]:
         match Operator(int(trace.operator[step])):
             case Operator.DESCEND:
                 if trace.diagnosed[step]:
-                    yield diagnosis(recording.direction[step])
+                    yield from map(diagnosis, np.atleast_2d(recording.direction[step]))
                 if trace.evaluations[step] > 0:
                     yield whole
             case Operator.IMPROVE:
@@ -118,6 +121,7 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
         reasoner=noisy_oracle(Reliability(alignment=0.6, hallucination=0.1)),
         proposer=noisy_oracle(Reliability(alignment=0.0), scale=0.4),
         evaluator=noisy_evaluator(0.02, crash_rate=0.15),
+        diagnoses=3 if name.startswith("three diagnoses") else 1,
     )
     seed = 7
     simulated = jax.jit(
@@ -137,6 +141,7 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
             public=tmp_path,
             seed=seed,
             capacity=DIM + 3,
+            diagnoses=world.diagnoses,
         )
         result = agent.run()
         settled = [event.payload for event in journal.events("settled")]

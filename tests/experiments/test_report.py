@@ -370,6 +370,71 @@ def test_everything_failed(tmp_path: Path) -> None:
     assert "no valid solution" in page.read_text()
 
 
+def test_a_withheld_step_did_not_fail(tmp_path: Path) -> None:
+    """What a rule that gathers diagnoses leaves behind; the parent's score is not its own."""
+    builder = Builder(tmp_path / "run")
+    builder.step(0, score=0.7)
+    builder.ask(1, "DESCEND", 0)
+    builder._think(1, IDEAS)
+    builder.journal.append("withheld", {}, 1)
+    reason = "withheld: the update is zero, so there is nothing to try"
+    numbers = {"score": 0.7, "gain": 0.0, "gain_stderr": 0.0, "replicates": 0}
+    builder.journal.append("settled", {"accepted": False, "reason": reason, **numbers}, 1)
+    page = write_report(builder.close())
+    checker = check(page)
+    run = read_run(tmp_path / "run")
+    assert (run.steps[1].state, run.count("failed"), run.evaluations) == ("withheld", 0, 1)
+    assert (run.steps[1].score, run.steps[1].gain, run.steps[1].failure) == (None, None, "")
+    assert "1 accepted, 0 rejected, 0 failed, 1 withheld" in " ".join(checker.text)
+
+
+def test_replicates_are_pooled_counted_and_told(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.step(0, score=0.7)
+    builder.step(1, 0, score=0.9)
+    seen = {"replicate": 1, "valid": True, "seconds": 0.0, "failure": ""}
+    builder.journal.append("replicated", {"of": 1, "score": 0.8, **seen}, 1)
+    builder.journal.append("replicated", {"of": 0, "score": 0.7, **seen}, 1)
+    builder.journal.append("failed", {"error": "Replicate", "reason": "the same folds"}, 1)
+    pooled = {"accepted": True, "reason": "accepted", "score": 0.85, "gain": 0.15}
+    builder.journal.append("settled", pooled, 1)
+    page = write_report(builder.close())
+    checker = check(page)
+    run = read_run(tmp_path / "run")
+    step = run.steps[1]
+    assert (step.state, step.score, step.replicates, run.evaluations) == ("accepted", 0.85, 2, 4)
+    assert step.remarks == ("the same folds",)
+    text = " ".join(checker.text)
+    assert "Measured 2 times" in text
+    assert "the same folds" in text
+
+
+def test_a_candidate_that_crashes_as_a_replicate_failed(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.step(0, score=0.7)
+    builder.step(1, 0, score=0.9, accepted=False)
+    crash = {"of": 1, "replicate": 1, "valid": False, "failure": "out of memory"}
+    builder.journal.append("replicated", crash, 1)
+    check(write_report(builder.close()))
+    step = read_run(tmp_path / "run").steps[1]
+    assert (step.state, step.score, step.failure) == ("failed", None, "out of memory")
+
+
+def test_several_diagnoses_of_a_step_are_all_shown(tmp_path: Path) -> None:
+    """One malformed reply among them is told, and is no failure of the step."""
+    builder = Builder(tmp_path / "run")
+    builder.step(0, score=0.7)
+    builder._think(1, IDEAS[:1])
+    builder.journal.append("failed", {"error": "MalformedReply", "reason": "prose"}, 1)
+    builder.step(1, 0, score=0.9, directives=IDEAS[1:3])
+    page = write_report(builder.close())
+    checker = check(page)
+    step = read_run(tmp_path / "run").steps[1]
+    assert (step.state, step.diagnoses, step.remarks) == ("accepted", 2, ("prose",))
+    assert {s.statement for s in step.suggestions} == {statement for statement, _ in IDEAS[:3]}
+    assert "2 diagnoses of step" in " ".join(checker.text)
+
+
 def test_everything_hostile_is_escaped(tmp_path: Path) -> None:
     builder = Builder(tmp_path / "run", task=ATTACK, strategy=ATTACK, reasoner=ATTACK, seed=ATTACK)
     hostile = [(f"{ATTACK} {i}", ATTACK) for i in range(3)]

@@ -219,3 +219,11 @@ def test_ctrl_c_leaves_a_journal_and_a_submission(tmp_path):
     assert (out / "submission.csv").is_file()
     with Journal.open(out / "journal.sqlite") as journal:
         assert journal.last("interrupted") is not None
+
+
+def test_several_diagnoses_need_a_rule_that_combines_them(tmp_path: Path):
+    """Told before anything is written, so that the folder can be used for the next try."""
+    config = RunConfig("digits", strategy="momentum", steps=2, diagnoses=3)
+    with pytest.raises(optimizers.DiagnosesError, match="consensus"):
+        runs.execute(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

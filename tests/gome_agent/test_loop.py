@@ -53,11 +53,11 @@ class Meter:
 def build(tmp_path: Path):
     journals = []
 
-    def build(rule, replies, *, steps, evaluator=None, gate=None, **options) -> Agent:
+    def build(rule, replies, *, steps, evaluator=None, gate=None, policy=None, **options) -> Agent:
         journals.append(Journal.create(tmp_path / f"{len(journals)}.sqlite"))
         return Agent(
             task=registry.load("digits"),
-            strategy=optimizers.directed(rule, gate=gate),
+            strategy=optimizers.directed(rule, gate=gate, policy=policy),
             reasoner=Scripted(replies),
             evaluator=evaluator or Meter(),
             journal=journals[-1],
@@ -110,6 +110,50 @@ def test_a_malformed_diagnosis_changes_nothing_and_is_recorded(build, rule, fail
     assert agent.lexicon == lexicon
     (failed,) = agent.journal.events("failed")
     assert failed.payload == {"error": type(failure).__name__, "reason": str(failure)}
+
+
+def test_a_step_without_a_candidate_leaves_a_tree_no_node_to_debug(build):
+    told = says(1.0)
+    policy = optimizers.search.aide(1, debug_probability=1.0, operator=optimizers.Operator.DESCEND)
+    replies = [NoEdit("no idea"), DRAFT, MalformedReply("prose"), told, writes("1", told)]
+    agent = build(optimizers.sgd(), replies, steps=4, policy=policy)
+    result = agent.run()
+    operators = [step.operator.name for step in result.steps]
+    assert operators == ["DRAFT", "DRAFT", "DESCEND", "DESCEND"]
+    assert [event.payload["node"] for event in agent.journal.events("settled")] == [-1, 0, -1, 1]
+    assert result.chosen == 3
+
+
+def test_a_repair_that_nobody_can_make_is_not_asked_for_for_ever(build):
+    class Broken(Meter):
+        def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
+            if script == "13":
+                return Solution(script, valid=False, failure="crash")
+            return super().evaluate(script, step, seconds, replicate)
+
+    policy = optimizers.search.aide(1, debug_probability=1.0, max_debug_depth=0)
+    broken = Edit(script="13")
+    replies = [DRAFT, broken, NoEdit("nothing simpler is left"), Edit(script="1")]
+    agent = build(optimizers.sgd(), replies, steps=4, policy=policy, evaluator=Broken())
+    operators = [step.operator.name for step in agent.run().steps]
+    assert operators == ["DRAFT", "IMPROVE", "DEBUG", "IMPROVE"]
+
+
+def test_a_rule_that_diverges_is_a_failed_step_and_the_run_goes_on(build):
+    diverging = optax.stateless(lambda updates, params: updates / 0.0)
+    agent = build(diverging, [DRAFT, says(1.0), says(1.0)], steps=3)
+    result = agent.run()
+    assert [step.solution.valid for step in result.steps] == [True, False, False]
+    assert "not finite" in result.steps[2].reason
+    assert np.isfinite(agent.state.params).all()
+
+
+def test_two_wordings_of_one_directive_are_carried_out_once(build):
+    told = says(1.0)
+    twice = Edit(script="1", applied=(*told.suggestions, *told.suggestions), amounts=(0.5, 0.25))
+    agent = build(optimizers.sgd(), [DRAFT, told, twice], steps=2)
+    agent.run()
+    np.testing.assert_allclose(agent.state.params[0, 0], 0.5)
 
 
 def test_a_rejected_step_keeps_moments_and_parameters_out(build):

@@ -220,6 +220,14 @@ def test_moments_of_seen_gains_are_those_of_numpy():
     np.testing.assert_allclose(state.noise, (stderr[seen] ** 2).mean(), rtol=1e-5)
 
 
+def test_withheld_steps_teach_the_bayes_gate_nothing():
+    """Their gain of zero was not measured; counted, it would draw the prior towards zero."""
+    gate = gates.bayes()
+    for state in (gate.init(), pessimistic_state()):
+        _, kept = gate.decide(state, observation(0.0, 0.0, replicates=0))
+        assert jax.tree.map(float, kept) == jax.tree.map(float, state)
+
+
 def test_the_prior_is_learned_from_noisy_gains():
     mean, sd, noise, n = -0.7, 1.3, 2.0, 5000
     gain = np.random.default_rng(1).normal(mean, math.hypot(sd, noise), n)

@@ -164,7 +164,7 @@ def test_an_empty_diagnosis_is_zero_and_a_huge_one_refused():
     assert not vector([]).any()
     assert rank(Embedded(np.zeros(64)), [], NGRAMS) == ()
     with pytest.raises(ValueError, match="adds up"):
-        embed_gradient([Suggestion(DIRECTIVES[0], 1.8e19)] * 9, basis)
+        embed_gradient([Suggestion(DIRECTIVES[0], 0.9e15)] * 9, basis)
 
 
 # --- which rules may act ---

@@ -148,3 +148,13 @@ def test_propose_takes_several_diagnoses():
         observation = optimizers.observe(run, expansion, proposal.params, score=1.0)
         run, _ = optimizers.settle(strategy, run, proposal, observation)
     assert_array_equal(proposal.update, [-2.0, -5.0])
+
+
+@pytest.mark.parametrize("name", optimizers.RULES)
+def test_propose_refuses_several_diagnoses_that_nothing_combines(name):
+    """Broadcasting would otherwise give every diagnosis a candidate of its own."""
+    strategy = optimizers.directed(optimizers.RULES[name]())
+    run = optimizers.init(strategy, jnp.zeros(2), jax.random.key(0), steps=3)
+    expansion, run = optimizers.ask(strategy, run)
+    with pytest.raises(optimizers.DiagnosesError, match="consensus"):
+        optimizers.propose(strategy, run, expansion, jnp.zeros((3, 2)))

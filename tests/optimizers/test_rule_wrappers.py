@@ -239,7 +239,7 @@ def test_errors_name_the_argument(build, told):
 @pytest.mark.parametrize("name", ["accumulated", "reused"])
 def test_rules_that_keep_one_diagnosis_refuse_several(name):
     rule = optimizers.WRAPPERS[name](SGD)
-    with pytest.raises(ValueError, match=rf"consensus\({name}"):
+    with pytest.raises(optimizers.DiagnosesError, match=rf"`{name}` .* put `consensus"):
         rule.update(jnp.ones((3, 2)), rule.init(jnp.zeros(2)), jnp.zeros(2))
 
 

@@ -30,17 +30,15 @@ def stepper(rule: str, journal: Path, steps: int = 100_000) -> tuple[Steps, toy.
     from gome_agent.text import StartingFrom, TextEvaluator, TextTask
 
     meter = toy.Meter()
-    diagnosis = {
-        "summary": toy.CRITIQUE,
-        "suggestions": [
-            {"statement": idea, "component": "workflow", "strength": 0.5, "credence": 0.8}
-            for idea in toy.IDEAS
-        ],
-    }
+    suggestions = [
+        {"statement": idea, "component": "workflow", "strength": 0.5, "credence": 0.8}
+        for idea in toy.IDEAS
+    ]
+    diagnosis = json.dumps({"summary": toy.CRITIQUE, "suggestions": suggestions})
 
     def complete(prompt: str) -> str:
         if "<feedback>" in prompt:
-            return meter.optimizer(prompt, json.dumps(diagnosis))
+            return meter.optimizer(prompt, diagnosis)
         edit = f'<solution>\n{meter.next_prompt()}\n</solution>\n{{"applied": [1]}}'
         return meter.optimizer(prompt, edit)
 

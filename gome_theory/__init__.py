@@ -4,6 +4,48 @@ Pure functions of numbers and NumPy arrays; every argument broadcasts, scalars i
 The README of this package maps the symbols of the theory to the names used here.
 """
 
+from gome_theory.adaptive import (
+    AdamComparison as AdamComparison,
+    adam_gain as adam_gain,
+    adam_versus_sgd as adam_versus_sgd,
+    sgd_gain as sgd_gain,
+    sign_gain as sign_gain,
+    wiener_gain as wiener_gain,
+)
+from gome_theory.advantage import (
+    advantage as advantage,
+    cost_elasticity as cost_elasticity,
+    coupled_gated_vs_gated as coupled_gated_vs_gated,
+)
+from gome_theory.basins import (
+    basin_choice as basin_choice,
+    distinct_basins as distinct_basins,
+)
+from gome_theory.best_of_n import (
+    NoisyBestOfN as NoisyBestOfN,
+    Selection as Selection,
+    most_efficient_noisy_n as most_efficient_noisy_n,
+    noisy_best_of_n as noisy_best_of_n,
+    select_best as select_best,
+    smallest_useful_n as smallest_useful_n,
+)
+from gome_theory.bias import (
+    BiasTrap as BiasTrap,
+    bias_threshold as bias_threshold,
+    bias_trap as bias_trap,
+    gated_bias_trap as gated_bias_trap,
+    persistent_share as persistent_share,
+    small_bias_rate as small_bias_rate,
+    trap_time as trap_time,
+)
+from gome_theory.consensus import (
+    alignment_of_odds as alignment_of_odds,
+    combine_alignments as combine_alignments,
+    consensus_alignment as consensus_alignment,
+    correlated_odds as correlated_odds,
+    effective_traces as effective_traces,
+    odds as odds,
+)
 from gome_theory.crossover import (
     Crossover as Crossover,
     ProgressPerCost as ProgressPerCost,
@@ -13,6 +55,37 @@ from gome_theory.crossover import (
     ungated_vs_best_line_search as ungated_vs_best_line_search,
     ungated_vs_best_of_n as ungated_vs_best_of_n,
     ungated_vs_hill_climb as ungated_vs_hill_climb,
+)
+from gome_theory.crossover_cases import (
+    CrossoverCase as CrossoverCase,
+    coupled_search_case as coupled_search_case,
+    fixed_search_case as fixed_search_case,
+    rising_cost_case as rising_cost_case,
+)
+from gome_theory.crossover_noise import (
+    bayes_gated_vs_noisy_search as bayes_gated_vs_noisy_search,
+    noisy_search_rate as noisy_search_rate,
+    ungated_vs_noisy_search as ungated_vs_noisy_search,
+)
+from gome_theory.crossover_world_cases import (
+    anisotropic_case as anisotropic_case,
+    basin_case as basin_case,
+    noisy_search_case as noisy_search_case,
+    random_flips_case as random_flips_case,
+)
+from gome_theory.crossover_worlds import (
+    anisotropic_vs_hill_climb as anisotropic_vs_hill_climb,
+    directed_vs_random_flips as directed_vs_random_flips,
+    directed_vs_random_run as directed_vs_random_run,
+    reusing_vs_hill_climb as reusing_vs_hill_climb,
+    screening_vs_sampling as screening_vs_sampling,
+)
+from gome_theory.effective_dimension import (
+    Curvature as Curvature,
+    anisotropic_gated_gain as anisotropic_gated_gain,
+    anisotropic_ungated_gain as anisotropic_ungated_gain,
+    curvature_of as curvature_of,
+    effective_dimension as effective_dimension,
 )
 from gome_theory.gradient_rate import (
     BestStep as BestStep,
@@ -26,6 +99,60 @@ from gome_theory.gradient_rate import (
     ungated_gain as ungated_gain,
     ungated_log_rate as ungated_log_rate,
 )
+from gome_theory.hypercube import (
+    expected_runtime as expected_runtime,
+    expected_wrong_bits as expected_wrong_bits,
+    flip_rate as flip_rate,
+    gate_strictness as gate_strictness,
+    improving_probability as improving_probability,
+)
+from gome_theory.incumbent import (
+    ErrorDistribution as ErrorDistribution,
+    StoredIncumbent as StoredIncumbent,
+    incumbent_error as incumbent_error,
+    stored_incumbent as stored_incumbent,
+)
+from gome_theory.memory_crossover import (
+    biased_vs_hill_climb as biased_vs_hill_climb,
+    consensus_vs_hill_climb as consensus_vs_hill_climb,
+    momentum_vs_hill_climb as momentum_vs_hill_climb,
+    success_memory_vs_hill_climb as success_memory_vs_hill_climb,
+)
+from gome_theory.momentum import (
+    BestDecay as BestDecay,
+    alignment_ceiling as alignment_ceiling,
+    best_decay as best_decay,
+    ema_alignment as ema_alignment,
+    ema_slope as ema_slope,
+    momentum_value as momentum_value,
+)
+from gome_theory.nk import (
+    equivalent_candidates as equivalent_candidates,
+    equivalent_candidates_estimate as equivalent_candidates_estimate,
+    neighbour_correlation as neighbour_correlation,
+    neighbour_spread as neighbour_spread,
+    nk_improvement_probability as nk_improvement_probability,
+    screened_gain as screened_gain,
+    screening_equivalent as screening_equivalent,
+)
+from gome_theory.noisy_gate import (
+    NAIVE_STALL_NOISE as NAIVE_STALL_NOISE,
+    SMALL_STEP_STALL_NOISE as SMALL_STEP_STALL_NOISE,
+    NaiveGate as NaiveGate,
+    NoisyGate as NoisyGate,
+    bayes_gate_tail as bayes_gate_tail,
+    naive_gate as naive_gate,
+    naive_gate_can_progress as naive_gate_can_progress,
+    noisy_gate as noisy_gate,
+    stall_suboptimality as stall_suboptimality,
+)
+from gome_theory.quadratic_momentum import (
+    BestMomentum as BestMomentum,
+    best_quadratic_momentum as best_quadratic_momentum,
+    best_quadratic_step as best_quadratic_step,
+    quadratic_momentum_rate as quadratic_momentum_rate,
+    second_moment_map as second_moment_map,
+)
 from gome_theory.reliability import (
     RegimeWarning as RegimeWarning,
     Reliability as Reliability,
@@ -34,6 +161,20 @@ from gome_theory.reliability import (
     scaled_noise as scaled_noise,
     unscaled as unscaled,
     validate as validate,
+)
+from gome_theory.reuse import (
+    BestReuse as BestReuse,
+    best_reuse as best_reuse,
+    continuous_best_k as continuous_best_k,
+    effective_cost as effective_cost,
+    reuse_rate as reuse_rate,
+)
+from gome_theory.ruggedness import (
+    basin_advantage as basin_advantage,
+    check_decorrelated as check_decorrelated,
+    rugged_correlation as rugged_correlation,
+    rugged_noise as rugged_noise,
+    rugged_search as rugged_search,
 )
 from gome_theory.scaled_rate import (
     BayesGate as BayesGate,
@@ -56,4 +197,25 @@ from gome_theory.search_rate import (
     expected_max_squared_projection as expected_max_squared_projection,
     hill_climb_rate as hill_climb_rate,
     most_efficient_n as most_efficient_n,
+)
+from gome_theory.success_memory import (
+    SimulatedMemory as SimulatedMemory,
+    SuccessMemory as SuccessMemory,
+    simulate_success_memory as simulate_success_memory,
+    success_memory as success_memory,
+)
+from gome_theory.traces import (
+    TraceTotals as TraceTotals,
+    best_trace as best_trace,
+    diversity_value as diversity_value,
+    lead_lost_after as lead_lost_after,
+    longest_diverse_run as longest_diverse_run,
+    trace_totals as trace_totals,
+)
+from gome_theory.uct import (
+    TreeProgress as TreeProgress,
+    gap_gain as gap_gain,
+    gap_psi as gap_psi,
+    tree_progress as tree_progress,
+    ucb1_pull_bound as ucb1_pull_bound,
 )

@@ -12,17 +12,16 @@ makes unbounded progress, so a crossover always exists, possibly close to 1.
 
 Two laws: "exact" (finite d, default) and "scaled" (large d; gain and log coincide there).
 
-Not covered: naive noisy gates, persistent bias, anisotropy, and costs that depend on rho.
+Noisy searches cross in `crossover_noise`, other landscapes in `crossover_worlds`; costs and
+searches that depend on rho (several crossovers, or none) are in `crossover_cases`.
 """
 
-import warnings
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._one_dimensional import solve_increasing
+from gome_theory._crossing import Crossover, level_alignment, warn_below_scaled_regime
 from gome_theory.gradient_rate import (
     Criterion,
     Values,
@@ -32,7 +31,7 @@ from gome_theory.gradient_rate import (
     optimal_ungated_gain,
     optimal_ungated_log_rate,
 )
-from gome_theory.reliability import RegimeWarning, scaled
+from gome_theory.reliability import scaled
 from gome_theory.scaled_rate import bayes_gated_psi, hallucinated_psi_g, psi_g
 from gome_theory.search_rate import (
     best_of_n_efficiency,
@@ -43,32 +42,7 @@ from gome_theory.search_rate import (
 
 Law = Literal["exact", "scaled"]
 
-_SMALLEST_SCALED_DIM = 30
 _NEARLY_PERFECT = 1.0 - 1e-9  # log rates are infinite at alignment 1
-
-_CROSSES = "Reasoning is ahead above this alignment, search below it."
-_SEARCH_WINS = (
-    "No crossover: search is ahead at every alignment, because even a perfect direction makes less "
-    "progress per unit of cost. Make the directed step cheaper, or compare at a larger dimension."
-)
-_REASONING_WINS = (
-    "No crossover: reasoning is level or ahead at every alignment from 0 on, because the directed "
-    "step costs no more than the search step is worth."
-)
-
-
-class Crossover(NamedTuple):
-    """The alignment at which two ways to spend a budget are level.
-
-    Attributes:
-        alignment: rho* in [0, 1]; NaN where there is no crossover.
-        exists: Whether there is one.
-        reason: A sentence: what the number means, or who is ahead and why there is none.
-    """
-
-    alignment: Values
-    exists: np.ndarray | bool
-    reason: np.ndarray | str
 
 
 class ProgressPerCost(NamedTuple):
@@ -131,7 +105,7 @@ def gated_vs_gated(
             return directed(rho, d, hallucination=h).rate
 
     target = np.asarray(cost, float) * efficiency * level
-    return _solve(rate, target, _largest_alignment(law, criterion), dim, hallucination)
+    return level_alignment(rate, target, _largest_alignment(law, criterion), dim, hallucination)
 
 
 def ungated_vs_hill_climb(
@@ -248,13 +222,13 @@ def bayes_gated_vs_bayes_gated(
     Returns:
         The crossover, in the broadcast shape of the arguments.
     """
-    _is_scaled("scaled", dim)
+    warn_below_scaled_regime(dim)
     target = np.asarray(cost, float) * bayes_gated_psi(scaled(base_alignment, dim), varsigma)
 
     def rate(rho: np.ndarray, d: np.ndarray, noise: np.ndarray) -> Values:
         return bayes_gated_psi(scaled(rho, d), noise)
 
-    return _solve(rate, target, 1.0, dim, varsigma)
+    return level_alignment(rate, target, 1.0, dim, varsigma)
 
 
 def progress_per_cost(
@@ -317,40 +291,7 @@ def _solve_ungated(
     def rate(rho: np.ndarray, d: np.ndarray, h: np.ndarray) -> Values:
         return _ungated_rate(rho, d, h, criterion)
 
-    return _solve(rate, target, _largest_alignment(law, criterion), dim, hallucination)
-
-
-def _solve(
-    rate: Callable[..., Values],
-    target: npt.ArrayLike,
-    largest: float,
-    *parameters: npt.ArrayLike,
-) -> Crossover:
-    """Solve rate(rho, *parameters) = target for rho in [0, largest]."""
-    inputs = (target, *parameters)
-    target, *args = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
-    if not np.all(target >= 0.0):
-        raise ValueError(
-            "A cost, an efficiency or a search rate is negative or not a number, so there is "
-            "nothing to cross. Pass `cost` > 0 and `efficiency` >= 0."
-        )
-    low, high = np.zeros(target.shape), np.full(target.shape, largest)
-    rate_low, rate_high = rate(low, *args), rate(high, *args)
-    search_wins = rate_high < target
-    reasoning_wins = rate_low >= target * (1.0 - 1e-12)
-    exists = ~(search_wins | reasoning_wins)
-    # Where nothing crosses, any solvable target will do for the vectorised root finder.
-    solvable = np.where(exists, target, (rate_low + rate_high) / 2.0)
-
-    def excess(rho: np.ndarray, goal: np.ndarray, *rest: np.ndarray) -> np.ndarray:
-        return rate(rho, *rest) - goal
-
-    root = solve_increasing(excess, low, high, (solvable, *args))
-    reason = np.where(exists, _CROSSES, np.where(search_wins, _SEARCH_WINS, _REASONING_WINS))
-    alignment = np.where(exists, root, np.nan)
-    if alignment.ndim == 0:
-        return Crossover(float(alignment), bool(exists), str(reason))
-    return Crossover(alignment, exists, reason)
+    return level_alignment(rate, target, _largest_alignment(law, criterion), dim, hallucination)
 
 
 def _largest_alignment(law: Law, criterion: Criterion) -> float:
@@ -361,12 +302,6 @@ def _is_scaled(law: Law, dim: npt.ArrayLike) -> bool:
     """Whether the scaled law is asked for; warns where it is asked for outside its regime."""
     if law not in ("exact", "scaled"):
         raise ValueError(f'`law` is {law!r}, which is unknown. Use "exact" or "scaled".')
-    smallest = float(np.min(dim))
-    if law == "scaled" and smallest < _SMALLEST_SCALED_DIM:
-        warnings.warn(
-            f"`dim` = {smallest:g}: scaled laws are derived for large dimensions and are 5 to 18 "
-            f'per cent off below {_SMALLEST_SCALED_DIM}. Use law="exact" where it is offered.',
-            RegimeWarning,
-            stacklevel=3,
-        )
+    if law == "scaled":
+        warn_below_scaled_regime(dim, stacklevel=4)
     return law == "scaled"

@@ -8,6 +8,7 @@ scores are noise-free; it too has no law of its own. All rates are for the spher
 Not covered: noisy scores, stored incumbents, trees that expand other nodes than the best.
 """
 
+import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -110,13 +111,18 @@ def expected_max_normal(n: npt.ArrayLike) -> Values:
         m_N, about sqrt(2 ln N).
     """
     n = np.asarray(n, float)
-    nodes, weights = np.polynomial.legendre.leggauss(200)
+    nodes, weights = _quadrature()
     upper = -special.ndtri(1e-17 / n)[..., None]
     t = upper * (1.0 + nodes) / 2.0
     log_below, log_above = special.log_ndtr(t), special.log_ndtr(-t)
     power = n[..., None]
     integrand = -np.expm1(power * log_below) - np.exp(power * log_above)
     return ((integrand * upper / 2.0) @ weights)[()]
+
+
+@functools.cache
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    return np.polynomial.legendre.leggauss(200)
 
 
 def best_of_n_gain(

@@ -46,7 +46,7 @@ class Entry:
     def mentioned(self, amount: float, step: int, half_life: float) -> Entry:
         """The entry after a mention."""
         weight = self.decayed(step, half_life) + amount
-        return replace(self, weight=weight, touched=max(step, self.touched))
+        return Entry(self.directive, self.born, weight, max(step, self.touched), self.aliases)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Lexicon:
             for wording in (entry.directive, *entry.aliases)
         }
 
-    @property
+    @cached_property
     def directives(self) -> tuple[Directive, ...]:
         """The first wording of each occupied slot."""
         return tuple(entry.directive for entry in self.entries)
@@ -164,7 +164,7 @@ def replay(lexicon: Lexicon, events: Iterable[Event]) -> Lexicon:
         _apply(event, entries, pending, lexicon)
     if pending:
         raise ValueError(f"slots {sorted(pending)} were evicted and never admitted to")
-    return replace(lexicon, entries=tuple(entries))
+    return Lexicon(lexicon.capacity, lexicon.half_life, tuple(entries))
 
 
 def _apply(event: Event, entries: list[Entry], pending: set[int], lexicon: Lexicon) -> None:

@@ -246,13 +246,13 @@ def test_the_kept_are_the_heaviest_of_old_and_new(history, capacity):
 
 
 @pytest.mark.parametrize("capacity", [1, 128, 10_000])
-def test_ten_thousand_newcomers_replace_a_full_lexicon_in_under_a_second(capacity):
+def test_ten_thousand_newcomers_replace_a_full_lexicon_in_seconds(capacity):
     full = encode(Lexicon(capacity), [suggest(f"old {i}") for i in range(10_000)], 0).lexicon
     assert len(full.directives) == capacity
     diagnosis = [suggest(f"new {i}", 2 + i / 1e4) for i in range(10_000)]
     start = time.process_time()
     encoding = encode(full, diagnosis, 1)
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < 5.0  # a quadratic loop takes minutes
     assert len(evicted_slots(encoding.events)) == capacity
     assert len(encoding.dropped) == 10_000 - capacity
     assert np.count_nonzero(encoding.gradient) == capacity

@@ -137,12 +137,12 @@ def test_likeness_does_not_drift_along_a_chain():
     assert [d.statement for d in lexicon.directives] == ["a word", "words"]
 
 
-def test_ten_thousand_numbered_directives_are_compared_in_under_a_second():
+def test_ten_thousand_numbered_directives_are_compared_in_seconds():
     diagnosis = [suggest(f"do thing {i}", 1 + i / 1e4) for i in range(10_000)]
     NGRAMS(["load scikit-learn first"])
     start = time.process_time()
     encoding = encode(Lexicon(128), diagnosis, 0, NGRAMS)
-    assert time.process_time() - start < 1.0
+    assert time.process_time() - start < 5.0  # a quadratic loop takes minutes
     assert len(encoding.dropped) == 10_000 - 128
 
 

@@ -84,12 +84,12 @@ class Compiled:
     def propose(self, run: Run, expansion: Expansion, direction: np.ndarray) -> Proposed:
         """The candidate of a directed step."""
         proposal, report = self._propose(run, expansion, direction)
-        update, base, (withheld, *_) = np.asarray(report)
-        return Proposed(proposal, update, base, bool(withheld))
+        update, base = np.asarray(report)
+        return Proposed(proposal, update, base, withheld=not update.any())
 
     def conclude(self, run: Run, proposal: Proposal, seen: Seen) -> Settled:
         """Settle with one measurement."""
-        return _read(*self._conclude(run, proposal, *seen))
+        return _read(run, *self._conclude(run, proposal, *seen))
 
     def observe(self, run: Run, proposal: Proposal, seen: Seen) -> Observation:
         """One of several measurements."""
@@ -97,15 +97,15 @@ class Compiled:
 
     def settle(self, run: Run, proposal: Proposal, observation: Observation) -> Settled:
         """Settle with an observation."""
-        return _read(*self._settle(run, proposal, observation))
+        return _read(run, *self._settle(run, proposal, observation))
 
     def rest(self, run: Run, proposal: Proposal) -> Settled:
         """Settle a withheld step."""
-        return _read(*self._rest(run, proposal))
+        return _read(run, *self._rest(run, proposal))
 
     def miss(self, run: Run, proposal: Proposal) -> Settled:
         """Settle a step that came to no candidate."""
-        return _read(*self._miss(run, proposal))
+        return _read(run, *self._miss(run, proposal))
 
 
 def _compile(function: Callable[..., Any], strategy: Strategy) -> Callable[..., Any]:
@@ -120,9 +120,7 @@ def _ask(strategy: Strategy, run: Run):
 
 def _propose(strategy: Strategy, run: Run, expansion: Expansion, direction):
     proposal = optimizers.propose(strategy, run, expansion, direction)
-    base = optimizers.parent_params(run, expansion)
-    withheld = jnp.full_like(base, optimizers.withholds(proposal))
-    return proposal, jnp.stack([proposal.update, base, withheld])
+    return proposal, jnp.stack([proposal.update, optimizers.parent_params(run, expansion)])
 
 
 def _conclude(strategy: Strategy, run: Run, proposal: Proposal, params, numbers):
@@ -168,10 +166,12 @@ def _miss(strategy: Strategy, run: Run, proposal: Proposal):
 def _settle(strategy: Strategy, run: Run, proposal: Proposal, seen: Observation):
     run, decision = optimizers.settle(strategy, run, proposal, seen)
     numbers = [decision.accepted, decision.slot, seen.gain, seen.gain_stderr, seen.replicates]
+    run = run._replace(key=None, origin=None)  # as they were; keys are slow to hand over
     return run, jnp.concatenate([jnp.array(numbers, jnp.float32), jnp.float32(seen.params)])
 
 
-def _read(run: Run, report: Any) -> Settled:
+def _read(before: Run, run: Run, report: Any) -> Settled:
+    run = run._replace(key=before.key, origin=before.origin)
     report = np.asarray(report)
     accepted, slot, gain, gain_stderr, replicates = report[:5].tolist()
     return Settled(run, bool(accepted), int(slot), gain, gain_stderr, int(replicates), report[5:])

@@ -254,8 +254,8 @@ class Agent:
             "ranked",
             number,
             directives=[
-                {**directive.model_dump(), "weight": weight}
-                for directive, weight in ranked[:SHOWN_WEIGHTS]
+                {"statement": d.statement, "component": d.component, "weight": weight}
+                for d, weight in weighted[:SHOWN_WEIGHTS]
             ],
         )
         self.journal.checkpoint()

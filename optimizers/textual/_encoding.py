@@ -124,16 +124,16 @@ def best(
     """
     if top is not None and top < 0:
         raise ValueError(f"`top` is the largest number of directives to return, got {top}")
-    undefined = np.flatnonzero(np.isnan(weights))
-    if undefined.size:
+    if np.isnan(weights).any():
+        undefined = np.flatnonzero(np.isnan(weights))
         raise ValueError(
             f"the update is not a number in {undefined.size} of {len(weights)} coordinates, first "
             f"in {undefined[0]}: the rule or its input has diverged, so nothing can be ranked"
         )
-    weights = weights[: len(directives)]
-    order = np.argsort(-weights, kind="stable")
-    ranked = order[weights[order] > 0][:top]
-    return tuple((directives[i], float(weights[i])) for i in ranked)
+    wanted = np.flatnonzero(weights[: len(directives)] > 0)
+    ranked = wanted[np.argsort(-weights[wanted], kind="stable")][:top]
+    pairs = zip(ranked.tolist(), weights[ranked].tolist(), strict=True)
+    return tuple((directives[i], weight) for i, weight in pairs)
 
 
 def mask(lexicon: Lexicon, directives: Sequence[Directive]) -> np.ndarray:

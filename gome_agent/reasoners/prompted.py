@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from string import Template
 from typing import Literal, TypeVar, get_args
@@ -27,6 +27,7 @@ Complete = Callable[[str], str]
 """Any model: the whole prompt in, the whole reply out."""
 Artefact = Literal["program", "text"]
 
+_COMPONENTS = ", ".join(get_args(Component))
 QUESTIONS = ("draft", "diagnose", "edit", "improve", "debug")
 _HEADERS = {
     "draft": '{"note": "one line on what it does"}',
@@ -175,19 +176,13 @@ class Prompted:
         return Edit(script=script, note=header.note)
 
     def _ask(self, question: str, brief: Brief, **parts: str) -> str:
-        reply_format = ""
-        if question in _HEADERS:
-            contract = _template(self._artefact).substitute(seconds=f"{brief.seconds_per_run:g}")
-            reply_format = _template("reply").substitute(
-                header=_HEADERS[question], contract=contract.strip()
-            )
         prompt = _template(question).substitute(
             description=brief.description.strip(),
             metric=_metric(brief),
             steps_left=str(brief.steps_left),
-            components=", ".join(get_args(Component)),
+            components=_COMPONENTS,
             top=str(self._top),
-            reply=reply_format,
+            reply=_reply_format(question, self._artefact, brief.seconds_per_run),
             **parts,
         )
         return self._complete(prompt)
@@ -209,6 +204,15 @@ class Prompted:
             f"{text[: limit - half]}\n[... {len(text) - limit} characters left out ...]\n"
             + (text[len(text) - half :])
         )
+
+
+@lru_cache(maxsize=64)
+def _reply_format(question: str, artefact: Artefact, seconds: float) -> str:
+    """How to answer; empty for a diagnosis, whose template says it."""
+    if question not in _HEADERS:
+        return ""
+    contract = _template(artefact).substitute(seconds=f"{seconds:g}").strip()
+    return _template("reply").substitute(header=_HEADERS[question], contract=contract)
 
 
 @cache

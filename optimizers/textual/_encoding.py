@@ -165,8 +165,6 @@ def _decide(
     evict: bool,
 ) -> tuple[Event, ...]:
     """What a diagnosis does to the lexicon, given which wordings paraphrase which."""
-    wording = {s.directive.identity: s.directive for s in reversed(heard)}
-    wording |= {directive.identity: directive for directive in lexicon.directives}
 
     def first(directive: Directive) -> Identity:
         slot = lexicon.slot(directive)
@@ -175,11 +173,15 @@ def _decide(
         return likeness.get(directive.identity, (directive.identity, 1.0))[0]
 
     amounts = _sums((first(s.directive), abs(s.weight)) for s in heard)
-    slots = {i: slot for i in amounts if (slot := lexicon.slot(wording[i])) is not None}
+    slots = {i: slot for i in amounts if (slot := lexicon.place(i)) is not None}
     events: list[Event] = [Mentioned(slot, amounts[i], step) for i, slot in slots.items()]
 
+    if len(slots) == len(amounts) and not likeness:
+        return tuple(events)
+    wording = {s.directive.identity: s.directive for s in reversed(heard)}
+    wording |= {directive.identity: directive for directive in lexicon.directives}
     newcomers = sorted((i for i in amounts if i not in slots), key=lambda i: -amounts[i])
-    places = _places(lexicon, set(slots.values()), step, evict) if newcomers else []
+    places = _places(lexicon, set(slots.values()), step, evict)
     for i, (weight, slot) in zip(newcomers, places, strict=False):
         if amounts[i] < weight:
             break

@@ -109,7 +109,11 @@ class Lexicon:
 
     def slot(self, directive: Directive) -> int | None:
         """Slot of a directive under any of its wordings, or `None` if it has none."""
-        return self._slots.get(directive.identity)
+        return self.place(directive.identity)
+
+    def place(self, identity: tuple[str, str]) -> int | None:
+        """Slot of a wording by its `Directive.identity`, or `None`."""
+        return self._slots.get(identity)
 
     def weights(self, step: int) -> np.ndarray:
         """Weight of each occupied slot, decayed to `step`; float64."""

@@ -149,4 +149,5 @@ def test_a_foreign_rule_is_measured_before_it_runs_in_an_embedding(rule):
 
 @pytest.mark.parametrize("rule", [optax.sgd(0.1, 0.9), optax.normalize_by_update_norm()])
 def test_a_foreign_rule_that_needs_no_basis_may_run(rule):
-    embedded_run(rule)
+    _, run = embedded_run(rule)
+    assert isinstance(run.params, Embedded)

@@ -1,11 +1,16 @@
 """What an unreliable reasoner is: how well its directions point, how often they mean nothing.
 
-A reasoner proposes the direction ``u = rho n + sqrt(1 - rho^2) w``: ``n`` is the true descent
-direction, ``w`` is uniform on the unit sphere, and ``rho = E<u, n>`` is the *alignment*. With
+Reasoner k proposes the direction
+
+    u = rho n + sqrt(1 - rho^2) [sqrt(omega) b_k + sqrt(1 - omega) w],
+    b_k = sqrt(kappa) b_0 + sqrt(1 - kappa) b'_k,
+
+``n`` is the true descent direction; ``w``, ``b_0`` and ``b'_k`` are uniform on the unit sphere,
+``w`` afresh at every step, the others once a trace; ``rho = E<u, n>`` is the *alignment*. With
 probability ``h`` (a *hallucination*) the direction has alignment ``rho_h`` instead. Simulated
 reasoners take their parameters from here, so theory and simulation share one definition.
 
-Not covered: error that persists between steps or is shared between traces, and gate errors.
+Not covered: gate errors, which belong to the evaluator.
 """
 
 from typing import Any, NamedTuple
@@ -27,6 +32,9 @@ class Reliability(NamedTuple):
         hallucination_alignment: rho_h in [-1, 1]; 0 is uninformative, negative is adversarial.
         score_noise: sigma >= 0, standard deviation of the noise of *one* score, in units of the
             current suboptimality f (so 0.01 means one per cent of what is left to gain).
+        bias_share: omega in [0, 1], share of the error energy that persists within a trace.
+        shared_bias: kappa in [0, 1], share of that persistent error common to all traces.
+        malformed: probability in [0, 1] that a reply cannot be used at all.
     """
 
     # Numbers, NumPy arrays or JAX arrays: no type of ours covers all three.
@@ -34,6 +42,9 @@ class Reliability(NamedTuple):
     hallucination: Any = 0.0
     hallucination_alignment: Any = 0.0
     score_noise: Any = 0.0
+    bias_share: Any = 0.0
+    shared_bias: Any = 1.0
+    malformed: Any = 0.0
 
 
 _RANGES = {
@@ -41,6 +52,9 @@ _RANGES = {
     "hallucination": (0.0, 1.0),
     "hallucination_alignment": (-1.0, 1.0),
     "score_noise": (0.0, np.inf),
+    "bias_share": (0.0, 1.0),
+    "shared_bias": (0.0, 1.0),
+    "malformed": (0.0, 1.0),
 }
 
 
@@ -83,6 +97,9 @@ _WHY = {
     "hallucination": "it is a probability.",
     "hallucination_alignment": "it is a projection on a unit vector.",
     "score_noise": "it is a standard deviation.",
+    "bias_share": "it is a share of the error.",
+    "shared_bias": "it is a share of the bias.",
+    "malformed": "it is a probability.",
 }
 
 

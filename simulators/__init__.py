@@ -1,23 +1,39 @@
 """Synthetic worlds with a known optimum, in which any strategy runs in microseconds a step."""
 
+from simulators.costs import (
+    Prices as Prices,
+    loss_within as loss_within,
+    spent as spent,
+)
 from simulators.evaluators import (
     Evaluator as Evaluator,
     Measurement as Measurement,
+    erring_judge as erring_judge,
     noisy_evaluator as noisy_evaluator,
 )
+from simulators.frames import Frame as Frame, moving_frame as moving_frame
 from simulators.landscapes import (
     Landscape as Landscape,
     quadratic as quadratic,
     sphere as sphere,
 )
-from simulators.oracles import Oracle as Oracle, noisy_oracle as noisy_oracle
+from simulators.lumped import lumped_oracle as lumped_oracle, lumped_sphere as lumped_sphere
+from simulators.oracles import (
+    Diagnosis as Diagnosis,
+    Oracle as Oracle,
+    Situation as Situation,
+    component_oracle as component_oracle,
+    noisy_oracle as noisy_oracle,
+)
 from simulators.rollout import (
     Recording as Recording,
+    Situated as Situated,
     Trace as Trace,
     World as World,
     advance as advance,
     log_progress as log_progress,
     rollout as rollout,
     simulate as simulate,
+    situate as situate,
     world_keys as world_keys,
 )

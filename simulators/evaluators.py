@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from optimizers import Operator
-from simulators.oracles import is_zero
+from simulators.oracles import Rate, is_constant
 
 
 class Measurement(NamedTuple):
@@ -25,33 +25,74 @@ class Evaluator(NamedTuple):
     """Measures a candidate that an operator made."""
 
     measure: Callable[[Key[Array, ""], Float[Array, ""], Int[Array, ""]], Measurement]
+    """`(key, true loss, operator) -> measurement`."""
+    remeasures: bool = False
+    """Whether the parent is scored afresh beside every candidate (two evaluations a step) instead
+    of being remembered by its stored score."""
+    judge: Callable[[Key[Array, ""], Float[Array, ""]], Float[Array, ""]] | None = None
+    """`(key, true gain) -> the gain that the gate is told`, in place of a difference of scores."""
 
 
 def noisy_evaluator(
-    score_noise: float | Float[Array, ""] = 0.0,
+    score_noise: Rate = 0.0,
     *,
     relative: bool = False,
-    crash_rate: float | Float[Array, ""] = 0.0,
-    repair_rate: float | Float[Array, ""] = 0.5,
+    crash_rate: Rate = 0.0,
+    repair_rate: Rate = 0.5,
+    remeasures: bool = False,
+    optimism: Rate = 0.0,
+    leak_rate: Rate = 0.0,
+    leak: Rate = 1.0,
 ) -> Evaluator:
-    """Minus the loss plus Gaussian noise; some candidates crash.
+    """Minus the loss plus Gaussian noise; some candidates crash, some leak.
 
     Args:
       score_noise: standard deviation of one score; known to the gate as its standard error.
       relative: whether that is in units of the candidate's loss.
       crash_rate: probability that a candidate does not run.
       repair_rate: probability that DEBUG makes a crashed candidate run.
+      remeasures: score the parent afresh beside every candidate.
+      optimism: share of the true loss that validation does not show; scores are
+        `-(1 - optimism) loss`, gains shrink with them.
+      leak_rate: probability that a measurement leaks; measuring again draws again.
+      leak: how much better a leaking score looks, in units of the candidate's loss.
     """
 
     def measure(key, loss, operator):
         key_noise, key_crash = jax.random.split(key)
         stderr = jnp.asarray(score_noise * (loss if relative else 1.0), jnp.float32)
         score, valid = -loss, jnp.ones((), bool)
-        if not is_zero(score_noise):
+        if not is_constant(optimism, 0):
+            score *= 1.0 - optimism
+        if not is_constant(score_noise, 0):
             score += stderr * jax.random.normal(key_noise)
-        if not is_zero(crash_rate):
+        if not is_constant(leak_rate, 0):
+            leaks = jax.random.uniform(jax.random.fold_in(key_crash, 1)) < leak_rate
+            score += jnp.where(leaks, leak * loss, 0.0)
+        if not is_constant(crash_rate, 0):
             runs = jnp.where(operator == Operator.DEBUG, repair_rate, 1.0 - crash_rate)
             valid = jax.random.uniform(key_crash) < runs
         return Measurement(score, stderr, valid)
 
-    return Evaluator(measure)
+    return Evaluator(measure, remeasures)
+
+
+def erring_judge(false_accept: Rate = 0.0, false_reject: Rate = 0.0) -> Evaluator:
+    """Exact scores, but whether a step improves is judged with errors (FA, FR).
+
+    A judge that compares two pieces of work without a number. What the gate is told has the size of
+    the true gain and, with these probabilities, the wrong sign; a change that gains exactly nothing
+    and is wrongly accepted is told as the smallest positive number.
+
+    Args:
+      false_accept: probability that a step that does not improve is told to improve.
+      false_reject: probability that an improvement is told not to be one.
+    """
+
+    def judge(key, gain):
+        improves = gain > 0
+        errs = jax.random.uniform(key) < jnp.where(improves, false_reject, false_accept)
+        size = jnp.maximum(jnp.abs(gain), jnp.finfo(jnp.float32).tiny)
+        return jnp.where(improves ^ errs, size, -size)
+
+    return noisy_evaluator()._replace(judge=judge)

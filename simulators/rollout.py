@@ -17,16 +17,21 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 import optimizers
 from optimizers import History, Operator, Run, Strategy
 from simulators.evaluators import Evaluator, Measurement
-from simulators.landscapes import Landscape
-from simulators.oracles import Oracle
+from simulators.frames import Frame
+from simulators.landscapes import Landscape, Vector
+from simulators.oracles import Diagnosis, Oracle, Situation
 
 # A batch of rollouts usually runs for less time than it compiles; level 1 halves the compilation
 # and leaves the running time as it is (measured on CPU).
 _FAST_COMPILATION = {"xla_backend_optimization_level": 1}
 
 
-# The run folds its step number into the key; the world takes a number that no run reaches.
+# The run folds its step number into the key; the world takes numbers that no run reaches.
 _WORLD = 2**32 - 1
+_SITUATION = 2**32 - 2
+# Beside the numbers of replicates, which the key of a measurement is folded with.
+_PARENT = 2**32 - 1
+_JUDGE = 2**32 - 2
 
 
 class World(NamedTuple):
@@ -39,7 +44,20 @@ class World(NamedTuple):
     """Answers IMPROVE: its answer, negated, is the move; its `scale` is the step size."""
     evaluator: Evaluator
     diagnoses: int = 1
-    """Diagnoses of one step; several arrive stacked and need a rule that combines them."""
+    """Diagnoses of one step, each by a reasoner with a bias of its own; several arrive stacked and
+    need a rule that combines them."""
+    frame: Frame | None = None
+    """For a truth that turns by itself."""
+
+
+class Situated(NamedTuple):
+    """The world's own state during a run."""
+
+    reasoner: Any
+    """Persistent errors, with a leading axis if the world gives several diagnoses."""
+    proposer: Any
+    direction: Vector | None
+    """The true descent direction, if the world has a frame."""
 
 
 class Trace(NamedTuple):
@@ -59,7 +77,10 @@ class Trace(NamedTuple):
     diagnosed: Bool[Array, " steps"]
     """Whether the gradient oracle was needed."""
     evaluations: Int[Array, " steps"]
-    """Measurements spent: 0 for a withheld step, 1, and 2 for each replicate a gate asked for."""
+    """Measurements spent: 0 for a withheld step, 1 for a candidate, 1 more for a parent that is
+    scored afresh beside it, 2 more for each replicate that the gate asked for."""
+    seconds: Float[Array, " steps"]
+    """What these measurements took; 1 each, unless the landscape says otherwise."""
 
     @property
     def history(self) -> History:
@@ -80,23 +101,52 @@ class Recording(NamedTuple):
 
 
 def rollout(
-    strategy: Strategy, world: World, key: Key[Array, ""], steps: int
+    strategy: Strategy,
+    world: World,
+    key: Key[Array, ""],
+    steps: int,
+    common: Key[Array, ""] | None = None,
 ) -> tuple[Trace, Recording]:
     """Run a strategy for `steps` evaluations. Pure: jit it, vmap it.
 
     Args:
       strategy: what decides.
-      world: landscape, oracles and evaluator.
+      world: landscape, oracles, evaluator and frame.
       key: the run's key, as `optimizers.init` takes it; the world draws from it too.
       steps: evaluations, drafts included.
+      common: what traces of the same reasoner share: the source of the bias common to them. Of the
+        run's own if not given.
 
     Returns:
       The trace, and the recording of directions and candidates (dropped by XLA if not used).
     """
     origin = jnp.zeros(world.landscape.dim)
     run = optimizers.init(strategy, origin, key, steps)
-    _, recorded = advance(strategy, world, run, world_keys(key, steps))
+    _, recorded = advance(
+        strategy, world, (run, situate(world, key, common)), world_keys(key, steps)
+    )
     return recorded
+
+
+def situate(world: World, key: Key[Array, ""], common: Key[Array, ""] | None = None) -> Situated:
+    """The world's state at the start of the run with that key; `common` as for `rollout`."""
+    dim = world.landscape.dim
+    own, frame_key, of_the_run = jax.random.split(jax.random.fold_in(key, _SITUATION), 3)
+    common = of_the_run if common is None else common
+
+    def bias_of(oracle: Oracle, purpose: int):
+        return lambda k: oracle.bias(
+            jax.random.fold_in(common, purpose), jax.random.fold_in(k, purpose), dim
+        )
+
+    reasoner = bias_of(world.reasoner, 0)
+    return Situated(
+        reasoner(own)
+        if world.diagnoses == 1
+        else jax.vmap(reasoner)(jax.random.split(own, world.diagnoses)),
+        bias_of(world.proposer, 1)(own),
+        None if world.frame is None else world.frame.init(frame_key, dim),
+    )
 
 
 def world_keys(key: Key[Array, ""], steps: int) -> Key[Array, " steps"]:
@@ -105,43 +155,51 @@ def world_keys(key: Key[Array, ""], steps: int) -> Key[Array, " steps"]:
 
 
 def advance(
-    strategy: Strategy, world: World, run: Run, keys: Key[Array, " steps"]
-) -> tuple[Run, tuple[Trace, Recording]]:
+    strategy: Strategy,
+    world: World,
+    state: tuple[Run, Situated],
+    keys: Key[Array, " steps"],
+) -> tuple[tuple[Run, Situated], tuple[Trace, Recording]]:
     """Continue a run: `rollout` in pieces, from a state that may have been on disk in between.
 
     Args:
       strategy: what decides.
-      world: landscape, oracles and evaluator.
-      run: from `optimizers.init`, or from a previous call.
+      world: landscape, oracles, evaluator and frame.
+      state: the run and the world's state, from `optimizers.init` and `situate` or from a previous
+        call.
       keys: the slice of `world_keys` that belongs to these steps.
 
     Returns:
-      The run after those steps, and what was recorded on the way.
+      The state after those steps, and what was recorded on the way.
     """
-    return jax.lax.scan(partial(_step, strategy, world), run, keys)
+    return jax.lax.scan(partial(_step, strategy, world), state, keys)
 
 
-def _step(strategy: Strategy, world: World, run, key):
+def _step(strategy: Strategy, world: World, state: tuple[Run, Situated], key):
+    run, situated = state
     key_start, key_oracle, key_evaluator = jax.random.split(key, 3)
+    if world.frame is not None:
+        turned = world.frame.turn(jax.random.fold_in(key_start, 1), situated.direction)
+        situated = situated._replace(direction=turned)
+        run = run._replace(params=world.frame.place(turned, run.params))
     expansion, run = optimizers.ask(strategy, run)
     operator, diagnosed = expansion.operator, optimizers.needs_diagnosis(run, expansion)
-    drafts = operator == Operator.DRAFT
 
     base = optimizers.parent_params(run, expansion)
-    gradient = jax.grad(world.landscape.loss)(base)
-    direction = jnp.where(
-        operator == Operator.IMPROVE,
-        world.proposer.diagnose(key_oracle, gradient),
-        _diagnose(world, key_oracle, gradient),
-    )
-    proposal = optimizers.propose(strategy, run, expansion, direction)
-    candidate = jnp.where(drafts, world.landscape.start(key_start), proposal.params)
+    answer = _answer(world, situated, key_oracle, operator, base)
+    proposal = optimizers.propose(strategy, run, expansion, answer.direction)
+    if answer.usable is not True:
+        proposal = _select(
+            answer.usable | ~diagnosed, proposal, optimizers.stay(strategy, run, expansion)
+        )
+    candidate = _candidate(world.landscape, operator, base, proposal, key_start)
     observation, *measured = _observe(strategy, world, run, expansion, candidate, key_evaluator)
     withheld = optimizers.withholds(proposal)
-    observation = jax.tree.map(
-        partial(jnp.where, withheld), optimizers.unchanged(run, expansion), observation
-    )
+    observation = _select(withheld, optimizers.unchanged(run, expansion), observation)
     run, decision = optimizers.settle(strategy, run, proposal, observation)
+    beside = world.evaluator.remeasures & (expansion.parent >= 0)
+    evaluations = jnp.where(withheld, 0, 2 * observation.replicates - 1 + beside)
+    seconds = 1.0 if world.landscape.seconds is None else world.landscape.seconds(candidate)
     trace = Trace(
         operator=operator,
         parent=expansion.parent,
@@ -153,16 +211,40 @@ def _step(strategy: Strategy, world: World, run, key):
         accepted=decision.accepted,
         slot=decision.slot,
         diagnosed=diagnosed,
-        evaluations=jnp.where(withheld, 0, 2 * observation.replicates - 1),
+        evaluations=evaluations,
+        seconds=seconds * evaluations,
     )
-    return run, (trace, Recording(direction, candidate, *measured))
+    return (run, situated), (trace, Recording(answer.direction, candidate, *measured))
 
 
-def _diagnose(world: World, key, gradient):
+def _answer(world: World, situated: Situated, key, operator, base) -> Diagnosis:
+    """The reasoner's for DESCEND, the proposer's for IMPROVE."""
+    landscape = world.landscape
+    gradient = (landscape.gradient or jax.grad(landscape.loss))(base)
+    edits = None if landscape.edits is None else landscape.edits(base)
+    situation = Situation(base, gradient, edits)
+    move = world.proposer.diagnose(key, situated.proposer, situation)
     if world.diagnoses == 1:
-        return world.reasoner.diagnose(key, gradient)
-    keys = jax.random.split(key, world.diagnoses)
-    return jax.vmap(world.reasoner.diagnose, in_axes=(0, None))(keys, gradient)
+        diagnosis = world.reasoner.diagnose(key, situated.reasoner, situation)
+    else:
+        keys = jax.random.split(key, world.diagnoses)
+        ask_all = jax.vmap(world.reasoner.diagnose, in_axes=(0, 0, None))
+        diagnosis = ask_all(keys, situated.reasoner, situation)
+    said, usable = diagnosis
+    if usable is not True:
+        usable = jnp.asarray(usable)
+        said = jnp.where(usable[..., None], said, 0.0)  # One malformed among several says nothing.
+        usable = usable.any()
+    return Diagnosis(jnp.where(operator == Operator.IMPROVE, move.direction, said), usable)
+
+
+def _candidate(landscape: Landscape, operator, base, proposal, key):
+    landed = proposal.params
+    if landscape.retract is not None:
+        landed = landscape.retract(base, proposal.update)
+    if landscape.repair is not None:
+        landed = jnp.where(operator == Operator.DEBUG, landscape.repair(base), landed)
+    return jnp.where(operator == Operator.DRAFT, landscape.start(key), landed)
 
 
 def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
@@ -178,8 +260,27 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
         run.score[expansion.parent], run.stderr[expansion.parent], jnp.ones((), bool)
     )
     first = world.evaluator.measure(key, loss, expansion.operator)
+    if world.landscape.runs is not None:
+        first = first._replace(valid=first.valid & world.landscape.runs(candidate))
+    gain, gain_stderr = None, None
+    if world.evaluator.judge is not None:
+        key_judge = jax.random.fold_in(key, _JUDGE)
+        gain, gain_stderr = world.evaluator.judge(key_judge, parent_loss - loss), 0.0
+    elif world.evaluator.remeasures:
+        key_parent = jax.random.fold_in(key, _PARENT)
+        stored = world.evaluator.measure(key_parent, parent_loss, expansion.operator)
+        stored = stored._replace(valid=jnp.ones((), bool))  # It ran before and runs again.
+        gain = first.score - stored.score
+        gain_stderr = jnp.hypot(first.stderr, stored.stderr)
     observation = optimizers.observe(
-        run, expansion, candidate, first.score, stderr=first.stderr, valid=first.valid
+        run,
+        expansion,
+        candidate,
+        first.score,
+        stderr=first.stderr,
+        valid=first.valid,
+        gain=gain,
+        gain_stderr=gain_stderr,
     )
     measured = jax.tree.map(
         lambda x: jnp.zeros(gate.replicates, jnp.asarray(x).dtype).at[0].set(x), (first, stored)
@@ -197,7 +298,7 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
         key_child, key_parent = jax.random.split(jax.random.fold_in(key, observation.replicates))
         child = world.evaluator.measure(key_child, loss, expansion.operator)
         parent = world.evaluator.measure(key_parent, parent_loss, expansion.operator)
-        parent = parent._replace(valid=jnp.ones((), bool))  # It ran before and runs again.
+        parent = parent._replace(valid=jnp.ones((), bool))
         again = optimizers.observe(
             run,
             expansion,
@@ -224,6 +325,7 @@ def simulate(
     *,
     steps: int,
     runs: int,
+    traces: int | None = None,
 ) -> Trace:
     """Many runs under many conditions in one compiled call.
 
@@ -235,20 +337,33 @@ def simulate(
       key: split into one key a run.
       steps: evaluations per run.
       runs: runs per condition.
+      traces: independent traces per run, which share the common part of their reasoner's bias and
+        nothing else; one if not given.
 
     Returns:
-      The trace with leading axes `(conditions, runs)`.
+      The trace with leading axes `(conditions, runs)`, and `(conditions, runs, traces)` if `traces`
+      is given.
     """
 
-    def one(condition, key):
+    def one(condition, key, common):
         strategy, world = build(condition)
-        trace, _ = rollout(strategy, world, key, steps)
+        trace, _ = rollout(strategy, world, key, steps, common)
         return trace
 
-    over_runs = jax.vmap(one, in_axes=(None, 0))
+    def one_run(condition, key):
+        if traces is None:
+            return one(condition, key, None)
+        keys = jax.random.split(key, traces)
+        return jax.vmap(one, in_axes=(None, 0, None))(condition, keys, key)
+
+    over_runs = jax.vmap(one_run, in_axes=(None, 0))
     over_conditions = jax.vmap(over_runs, in_axes=(0, None))
     compiled = jax.jit(over_conditions, compiler_options=_FAST_COMPILATION)
     return compiled(conditions, jax.random.split(key, runs))
+
+
+def _select(condition, if_true, if_false):
+    return jax.tree.map(partial(jnp.where, condition), if_true, if_false)
 
 
 def log_progress(trace: Trace, first: int = 1) -> Float[Array, "..."]:

@@ -8,7 +8,7 @@ from hypothesis import given, strategies as st
 
 from gome_theory import Reliability
 from optimizers import Operator
-from simulators import noisy_evaluator, noisy_oracle, quadratic, sphere
+from simulators import Situation, noisy_evaluator, noisy_oracle, quadratic, sphere
 
 DRAWS = 20_000
 
@@ -17,7 +17,9 @@ def diagnoses(reliability: Reliability, gradient, scale=1.0):
     """Many answers to the same gradient, shape `(DRAWS, dim)`."""
     oracle = noisy_oracle(reliability, scale)
     keys = jax.random.split(jax.random.key(0), DRAWS)
-    return np.asarray(jax.vmap(oracle.diagnose, in_axes=(0, None))(keys, gradient), np.float64)
+    situation = Situation(params=gradient, gradient=gradient)
+    answers = jax.vmap(oracle.diagnose, in_axes=(0, None, None))(keys, (), situation)
+    return np.asarray(answers.direction, np.float64)
 
 
 def within(samples: np.ndarray, expected: float, sigmas: float = 4.0) -> bool:
@@ -73,8 +75,9 @@ def test_hallucination_mixes_alignments():
 
 
 def test_no_gradient_no_direction():
-    answer = noisy_oracle(Reliability(0.5)).diagnose(jax.random.key(0), jnp.zeros(4))
-    assert not answer.any()
+    nowhere = Situation(jnp.zeros(4), jnp.zeros(4))
+    answer = noisy_oracle(Reliability(0.5)).diagnose(jax.random.key(0), (), nowhere)
+    assert not answer.direction.any()
 
 
 @pytest.mark.parametrize(("relative", "sd"), [(False, 0.2), (True, 0.6)])

@@ -1,0 +1,69 @@
+"""What a run costs, in any currency, and what it had reached when a budget was spent.
+
+Costs play no part in a run: the same trace is priced in evaluations, seconds or money afterwards,
+and one simulation answers for every budget.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from simulators.rollout import Trace
+
+
+class Prices(NamedTuple):
+    """What things cost, in one currency of the caller's choice; all at least 0.
+
+    The cost ratio of theory, c for a diagnosed step and 1 for an undirected candidate, is
+    `Prices(evaluation=1, diagnosis=c - 1)`.
+    """
+
+    evaluation: float | Float[Array, ""] = 1.0
+    """Of one measurement, whatever it takes."""
+    second: float | Float[Array, ""] = 0.0
+    """Of a second of evaluation (`Trace.seconds`)."""
+    diagnosis: float | Float[Array, ""] = 0.0
+    """Of asking the reasoner once, malformed replies included."""
+
+
+def spent(trace: Trace, prices: Prices) -> Float[Array, "*runs steps"]:
+    """Cumulative cost after each step.
+
+    Args:
+      trace: with steps on the last axis.
+      prices: what things cost.
+
+    Returns:
+      Non-decreasing along the last axis.
+    """
+    each = (
+        prices.evaluation * trace.evaluations
+        + prices.second * trace.seconds
+        + prices.diagnosis * trace.diagnosed
+    )
+    return jnp.cumsum(each, axis=-1)
+
+
+def loss_within(
+    trace: Trace, prices: Prices, budgets: Float[Array, " budgets"]
+) -> Float[Array, "*runs budgets"]:
+    """True loss of the point that the strategy would continue from when a budget is used up.
+
+    Args:
+      trace: with steps on the last axis.
+      prices: what things cost.
+      budgets: in the same currency.
+
+    Returns:
+      The loss where the last step began that the budget paid the steps before; NaN for a budget
+      that does not pay the first evaluation, or that outlasts the trace: such a trace cannot tell.
+    """
+    paid = spent(trace, prices)
+    budgets = jnp.asarray(budgets)
+    done = (paid[..., None, :] <= budgets[:, None] * (1 + 1e-6)).sum(-1)
+    steps = trace.parent_loss.shape[-1]
+    reached = jnp.take_along_axis(trace.parent_loss, jnp.clip(done, 0, steps - 1), axis=-1)
+    return jnp.where((done > 0) & (done < steps), reached, jnp.nan)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
 
 # Okabe and Ito (2008), a palette for all colour visions.
 COLOURS = {
@@ -18,6 +21,16 @@ COLOURS = {
     "crossover": "#009E73",
     "neutral": "#555555",
 }
+
+# For series without a colour of their own: told apart in grey by line and marker as well.
+SERIES: tuple[dict[str, Any], ...] = (
+    {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    {"color": "#D55E00", "linestyle": "--", "marker": "s"},
+    {"color": "#009E73", "linestyle": "-.", "marker": "^"},
+    {"color": "#CC79A7", "linestyle": ":", "marker": "D"},
+    {"color": "#E69F00", "linestyle": (0, (5, 1, 1, 1)), "marker": "v"},
+    {"color": "#56B4E9", "linestyle": (0, (3, 1)), "marker": "P"},
+)
 
 _SETTINGS: dict[Any, Any] = {
     "font.size": 9,
@@ -44,3 +57,63 @@ def figure_style() -> Iterator[None]:
     """Figures made inside look like the others; nothing global changes."""
     with mpl.rc_context(_SETTINGS):
         yield
+
+
+def predicted(
+    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, series: dict[str, Any], label: str = ""
+) -> None:
+    """A law: a line without markers, named at its right end."""
+    axes.plot(x, y, color=series["color"], linestyle=series["linestyle"], lw=1.5)
+    if label:
+        label_end(axes, x, y, label, series["color"])
+
+
+def simulated(
+    axes: Axes,
+    x: npt.ArrayLike,
+    mean: npt.ArrayLike,
+    stderr: npt.ArrayLike,
+    series: dict[str, Any],
+    label: str = "",
+    *,
+    band: bool = False,
+) -> None:
+    """Simulated means with 95 % confidence: points with bars, or a line with a band."""
+    mean, half = np.asarray(mean, float), 1.96 * np.asarray(stderr, float)
+    if band:
+        axes.plot(x, mean, color=series["color"], linestyle=series["linestyle"], lw=1.5)
+        axes.fill_between(x, mean - half, mean + half, color=series["color"], alpha=0.18, lw=0)
+    else:
+        axes.errorbar(x, mean, yerr=half, fmt=series["marker"], color=series["color"], ms=4, lw=1.0)
+    if label:
+        label_end(axes, x, mean, label, series["color"])
+
+
+def label_end(
+    axes: Axes, x: npt.ArrayLike, y: npt.ArrayLike, label: str, colour: str, dy: float = 0.0
+) -> None:
+    """Write a name beside the last finite point of a series, `dy` points higher."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    if finite.size:
+        last = finite[-1]
+        axes.annotate(
+            label,
+            (x[last], y[last]),
+            xytext=(5, dy),
+            textcoords="offset points",
+            color=colour,
+            fontsize=8,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def mark_quick(figure: Any) -> None:
+    """Say on a figure that it shows the small version of its study."""
+    figure.text(0.995, 0.005, "quick version", ha="right", fontsize=8, color="#888888")
+
+
+def series_of(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """A series style for each label, in order."""
+    return dict(zip(labels, SERIES, strict=False))

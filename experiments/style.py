@@ -111,9 +111,9 @@ def label_end(
 
 def mark_quick(figure: Any) -> None:
     """Say on a figure that it shows the small version of its study."""
-    figure.text(0.995, 0.005, "quick version", ha="right", fontsize=8, color="#888888")
+    figure.text(0.005, 0.005, "quick version", ha="left", fontsize=8, color="#888888")
 
 
-def series_of(labels: Sequence[str]) -> dict[str, dict[str, Any]]:
+def series_of(labels: Sequence[Any]) -> dict[Any, dict[str, Any]]:
     """A series style for each label, in order."""
     return dict(zip(labels, SERIES, strict=False))

@@ -9,6 +9,7 @@ from experiments.study import Study
 
 _MODULES = {
     "crossover": "experiments.studies.crossover",
+    "gap": "experiments.studies.gap",
     "gates": "experiments.studies.gates",
 }
 

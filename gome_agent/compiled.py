@@ -1,12 +1,18 @@
 """The step functions, compiled for a driver that calls them once a step on a few hundred numbers.
 
-What the host wants to know of a step comes out of the same call, in one array: on this scale a call
-and a transfer cost more than what is computed.
+On this scale a call and each array that it returns cost more than what is computed. So what the
+host wants to know of a step comes out of the same call, in one array; what it knows already is not
+returned; and the call that settles a step asks for the next one, too.
+
+XLA runs a computation in the calling thread if it takes less than 1000 floating-point operations,
+and its kernels one after another if there are at most 8 or none touches more than 512 bytes: 128
+numbers. Beyond, threads are woken, which costs as much again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -22,6 +28,8 @@ class Asked(NamedTuple):
     """What a step is: `optimizers.Expansion` on the host."""
 
     expansion: Expansion
+    policy: Any
+    """State of the policy after it was asked; the run holds it from when the step begins."""
     parent: int
     operator: Operator
     needs_diagnosis: bool
@@ -34,6 +42,7 @@ class Proposed(NamedTuple):
     update: np.ndarray
     base: np.ndarray
     """Parameters that the step starts from."""
+    finite: bool
     withheld: bool
 
 
@@ -55,7 +64,8 @@ class Settled(NamedTuple):
     gain: float
     gain_stderr: float
     replicates: int
-    params: np.ndarray
+    next: Asked
+    """What the next step is, if there is one."""
 
 
 class Compiled:
@@ -74,18 +84,24 @@ class Compiled:
         self.pool: Callable[..., Observation] = jax.jit(optimizers.pool)
         self.undecided: Callable[..., Any] = jax.jit(strategy.gate.undecided)
 
-    def ask(self, run: Run) -> tuple[Asked, Run]:
-        """The next expansion, and the run with the policy's state advanced."""
+    def ask(self, run: Run) -> Asked:
+        """The first expansion of a run; those that follow come with the settled step before."""
         expansion, policy, report = self._ask(run)
-        parent, operator, needs_diagnosis = np.asarray(report).tolist()
-        asked = Asked(expansion, parent, Operator(operator), bool(needs_diagnosis))
-        return asked, run._replace(policy=policy)
+        return _asked(expansion, policy, np.asarray(report).tolist())
 
     def propose(self, run: Run, expansion: Expansion, direction: np.ndarray) -> Proposed:
-        """The candidate of a directed step."""
-        proposal, report = self._propose(run, expansion, direction)
-        update, base = np.asarray(report)
-        return Proposed(proposal, update, base, withheld=not update.any())
+        """The candidate of a DESCEND step."""
+        rule_state, report = self._propose(run, expansion, direction)
+        report = np.asarray(report)
+        update, base, params = report[1:].reshape(3, -1)
+        largest = float(report[0])
+        return Proposed(
+            Proposal(expansion, update, params, rule_state),
+            update,
+            base,
+            finite=math.isfinite(largest),
+            withheld=largest == 0.0,
+        )
 
     def conclude(self, run: Run, proposal: Proposal, seen: Seen) -> Settled:
         """Settle with one measurement."""
@@ -115,12 +131,21 @@ def _compile(function: Callable[..., Any], strategy: Strategy) -> Callable[..., 
 def _ask(strategy: Strategy, run: Run):
     expansion, run = optimizers.ask(strategy, run)
     needed = optimizers.needs_diagnosis(run, expansion)
-    return expansion, run.policy, jnp.array([*expansion, needed], jnp.int32)
+    return expansion, run.policy, jnp.array([*expansion, needed], jnp.float32)
+
+
+def _asked(expansion: Expansion, policy: Any, report: Sequence[float]) -> Asked:
+    parent, operator, needs_diagnosis = report
+    return Asked(expansion, policy, int(parent), Operator(int(operator)), bool(needs_diagnosis))
 
 
 def _propose(strategy: Strategy, run: Run, expansion: Expansion, direction):
+    expansion = expansion._replace(operator=jnp.int32(Operator.DESCEND))  # no other is compiled
     proposal = optimizers.propose(strategy, run, expansion, direction)
-    return proposal, jnp.stack([proposal.update, optimizers.parent_params(run, expansion)])
+    base = optimizers.parent_params(run, expansion)
+    largest = jnp.abs(proposal.update).max(keepdims=True)
+    report = [largest, proposal.update, base, proposal.params]
+    return proposal.rule_state, jnp.concatenate(report)
 
 
 def _conclude(strategy: Strategy, run: Run, proposal: Proposal, params, numbers):
@@ -164,14 +189,21 @@ def _miss(strategy: Strategy, run: Run, proposal: Proposal):
 
 
 def _settle(strategy: Strategy, run: Run, proposal: Proposal, seen: Observation):
-    run, decision = optimizers.settle(strategy, run, proposal, seen)
+    after, decision = optimizers.settle(strategy, run, proposal, seen)
+    expansion, policy, asked = _ask(strategy, after)
     numbers = [decision.accepted, decision.slot, seen.gain, seen.gain_stderr, seen.replicates]
-    run = run._replace(key=None, origin=None)  # as they were; keys are slow to hand over
-    return run, jnp.concatenate([jnp.array(numbers, jnp.float32), jnp.float32(seen.params)])
+    after = after._replace(key=None, origin=None)  # as they were; keys are slow to hand over
+    return after, expansion, policy, jnp.concatenate([asked, jnp.array(numbers, jnp.float32)])
 
 
-def _read(before: Run, run: Run, report: Any) -> Settled:
-    run = run._replace(key=before.key, origin=before.origin)
-    report = np.asarray(report)
-    accepted, slot, gain, gain_stderr, replicates = report[:5].tolist()
-    return Settled(run, bool(accepted), int(slot), gain, gain_stderr, int(replicates), report[5:])
+def _read(before: Run, after: Run, expansion: Expansion, policy: Any, report: Any) -> Settled:
+    *asked, accepted, slot, gain, gain_stderr, replicates = np.asarray(report).tolist()
+    return Settled(
+        run=after._replace(key=before.key, origin=before.origin),
+        accepted=bool(accepted),
+        slot=int(slot),
+        gain=gain,
+        gain_stderr=gain_stderr,
+        replicates=int(replicates),
+        next=_asked(expansion, policy, asked),
+    )

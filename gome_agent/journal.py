@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic_core import PydanticSerializationError, to_json
+
 SCHEMA_VERSION = 1
 WORTH_KEEPING_S = 0.05
 """A killed run loses at most the events of this much time."""
@@ -143,11 +145,7 @@ class Journal:
           payload: JSON-serialisable; NaN and infinities are stored as strings.
           step: evaluation it belongs to.
         """
-        try:
-            text = _encode(payload)
-        except ValueError:
-            text = _encode(_finite(payload))
-        self._events.append((time.time(), step, kind, text))
+        self._events.append((time.time(), step, kind, _encode(payload)))
 
     def forget(self) -> None:
         """Drop what was recorded since the last flush."""
@@ -216,7 +214,15 @@ class Journal:
         return next(reversed(list(self.events(kind))), None)
 
 
-_encode = json.JSONEncoder(allow_nan=False).encode
+def _encode(payload: Mapping[str, Any]) -> str:
+    """JSON by pydantic's serialiser, in a third of the time of `json`, where that will do."""
+    try:
+        text = to_json(payload).decode()
+        if "NaN" not in text and "Infinity" not in text:
+            return text
+    except PydanticSerializationError:
+        pass  # half of a surrogate pair, which `json` can escape; or no JSON: `json` will say so
+    return json.dumps(_finite(payload), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -32,7 +32,7 @@ from gome_agent.reasoners.base import (
     Reasoner,
     Solution,
 )
-from gome_agent.records import Result, Step, attempt_of, history_of, outcome_of, reason_of
+from gome_agent.records import Result, Step, attempt_of, history_of, named, outcome_of, reason_of
 from gome_agent.schemas import Directive, Edit
 from gome_agent.tasks.base import Task
 from gome_agent.validation import measured_gain
@@ -77,9 +77,12 @@ class Agent:
             jax.random.key(self.seed),
             self.budget.steps,
         )
+        self._asked = self._compiled.ask(self.state)
         self._steps: list[Step] = []
         self._attempts: list[Attempt] = []
         self._node_step: dict[int, int] = {}
+        draws = getattr(self.reasoner, "draws", True)
+        self._undrawn = None if draws else np.random.default_rng(self.seed)
         self.ledger = Ledger(self.budget)
 
     @property
@@ -113,14 +116,15 @@ class Agent:
     def step(self) -> Step:
         """One full step, from the policy's choice to the gate's decision."""
         number = self.ledger.steps
-        rng = np.random.default_rng([self.seed, number])
-        asked, self.state = self._compiled.ask(self.state)
+        rng = self._undrawn or np.random.default_rng([self.seed, number])
+        asked = self._asked
+        self.state = self.state._replace(policy=asked.policy)
         operator, parent = asked.operator, self._node_step.get(asked.parent)
         self._record("asked", number, operator=operator.name, parent=parent)
 
         answer = self._answer(number, operator, asked, parent, rng)
         solution, settled = self._measure(number, answer, parent)
-        self.state = settled.run
+        self.state, self._asked = settled.run, settled.next
         self.ledger.steps += 1
 
         if settled.slot >= 0:
@@ -150,7 +154,7 @@ class Agent:
             score=solution.score,
             stderr=solution.stderr,
             replicates=step.replicates,
-            parameters=self._named(settled.params),
+            parameters=named(self._lexicon.directives, answer.params, SHOWN_WEIGHTS),
         )
         self.journal.checkpoint()
         return step
@@ -168,7 +172,7 @@ class Agent:
                 case Operator.DESCEND:
                     direction = self._direction(number, brief, source, asked, rng)
                     proposed = self._compiled.propose(self.state, asked.expansion, direction)
-                    if not np.isfinite(proposed.update).all():
+                    if not proposed.finite:
                         proposed = None
                         raise NoEdit(_DIVERGED)
                     if proposed.withheld:
@@ -183,9 +187,11 @@ class Agent:
                     edit = self.reasoner.draft(brief, rng)
         except (NoEdit, MalformedReply) as failure:
             self._fail(number, failure)
+            reason = str(failure) or type(failure).__name__
+            if proposed:
+                return _Answer(proposed.proposal, None, proposed.base, reason)
             stayed = self._compiled.stay(self.state, asked.expansion)
-            proposal = proposed.proposal if proposed else stayed
-            return _Answer(proposal, None, None, str(failure) or type(failure).__name__)
+            return _Answer(stayed, None, np.asarray(stayed.params), reason)
         moved = self._amounts(number, edit)
         if proposed:
             proposal, params = proposed.proposal, proposed.base + moved * proposed.update
@@ -367,13 +373,6 @@ class Agent:
         index = int(self.strategy.selector(history_of(self._steps)))
         return index if index >= 0 else None
 
-    def _named(self, vector) -> dict[str, float]:
-        """Weights by statement, largest first: what the journal keeps of a vector."""
-        slots = np.flatnonzero(vector)
-        order = slots[np.argsort(-np.abs(vector[slots]), kind="stable")][:SHOWN_WEIGHTS]
-        entries = self._lexicon.entries
-        return {entries[i].directive.statement: float(vector[i]) for i in order}
-
     def _fail(self, number: int, failure: Exception) -> None:
         self._record("failed", number, error=type(failure).__name__, reason=str(failure))
 
@@ -393,5 +392,6 @@ class _Answer(NamedTuple):
 
     proposal: optimizers.Proposal
     edit: Edit | None
-    params: Any
+    params: np.ndarray
+    """Where it ended up; the parent's if there is no edit."""
     failure: str

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 import optimizers
 from gome_agent.compiled import Settled
@@ -86,6 +87,15 @@ def outcome_of(solution: Solution) -> dict[str, Any]:
         "seconds": solution.seconds,
         "failure": solution.failure,
     }
+
+
+def named(
+    directives: Sequence[optimizers.Directive], vector: np.ndarray, top: int
+) -> dict[str, float]:
+    """The largest entries of a vector over directives, by statement; zeros are left out."""
+    pairs = zip(directives, vector.tolist(), strict=False)
+    moved = sorted((pair for pair in pairs if pair[1]), key=lambda pair: -abs(pair[1]))
+    return {directive.statement: weight for directive, weight in moved[:top]}
 
 
 def reason_of(operator: Operator, solution: Solution, settled: Settled) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ class TextTask:
     goal: str
     name: str = "text"
 
-    @property
+    @cached_property
     def facts(self) -> TaskFacts:
         """The score is the mean over examples, and higher is better."""
         metric = Metric("score", True, lambda answers, predictions: float(np.mean(predictions)))
@@ -107,6 +108,11 @@ class StartingFrom:
     @property
     def name(self) -> str:
         return self.inner.name
+
+    @property
+    def draws(self) -> bool:
+        """Whether the inner reasoner uses the generator that it is passed."""
+        return getattr(self.inner, "draws", True)
 
     def draft(self, brief: Brief, rng: np.random.Generator) -> Edit:
         """The text to start from; no model is asked."""

@@ -88,8 +88,9 @@ def recycle_run(strategy: Strategy, run: Run, slot: Slot) -> Run:
         return recycle(strategy.rule, state, slot, origin)
 
     here = jnp.arange(len(origin)) == slot
+    each_node = jax.vmap(reset, axis_size=len(run.score))  # said, for rules without a state
     return run._replace(
-        params=jnp.where(here, origin, run.params), rule_state=jax.vmap(reset)(run.rule_state)
+        params=jnp.where(here, origin, run.params), rule_state=each_node(run.rule_state)
     )
 
 

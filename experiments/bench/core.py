@@ -62,17 +62,18 @@ def _host_step(rule: str) -> Callable[[], Any]:
     strategy = optimizers.directed(optimizers.RULES[rule]())
     compiled = Compiled(strategy)
     run = [optimizers.init(strategy, jnp.zeros(HOST_DIM), jax.random.key(0), 1000)]
+    asked = [compiled.ask(run[0])]
     gradient = np.random.default_rng(1).normal(size=HOST_DIM).astype(np.float32)
     score = [0.0]
 
     def step():
-        asked, run[0] = compiled.ask(run[0])
-        proposed = compiled.propose(run[0], asked.expansion, gradient)
+        began = run[0]._replace(policy=asked[0].policy)
+        proposed = compiled.propose(began, asked[0].expansion, gradient)
         score[0] += 0.1
         numbers = np.array([score[0], 0.1, True, 0.1, 0.1], np.float32)
-        settled = compiled.conclude(run[0], proposed.proposal, Seen(proposed.base, numbers))
-        run[0] = settled.run
-        return settled.params
+        settled = compiled.conclude(began, proposed.proposal, Seen(proposed.base, numbers))
+        run[0], asked[0] = settled.run, settled.next
+        return settled.run
 
     step()
     step()

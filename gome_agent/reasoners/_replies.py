@@ -38,7 +38,7 @@ def parse_json(reply: object, model: type[_Model]) -> _Model:
     text = _unfenced(_text(reply))
     try:
         # Pydantic's own parser takes the last of two equal keys and reads NaN: look first.
-        json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
+        _STRICT.decode(text)
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -99,3 +99,6 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         raise ValueError(f"a key appears twice among {sorted(key for key, _ in pairs)}")
     return found
+
+
+_STRICT = json.JSONDecoder(parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)

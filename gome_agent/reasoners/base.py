@@ -81,7 +81,11 @@ class MalformedReply(Exception):
 
 @runtime_checkable
 class Reasoner(Protocol):
-    """The five things a reasoner is asked for. Each may raise `NoEdit` or `MalformedReply`."""
+    """The five things a reasoner is asked for. Each may raise `NoEdit` or `MalformedReply`.
+
+    One that never uses `rng` may have an attribute `draws = False`. It is spared a generator
+    seeded for every step, a tenth of a step's cost on the host.
+    """
 
     @property
     def name(self) -> str: ...

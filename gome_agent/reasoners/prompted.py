@@ -70,6 +70,8 @@ class Prompted:
       ValueError: `top` or `feedback_characters` is not positive.
     """
 
+    draws = False
+
     def __init__(
         self,
         complete: Complete,

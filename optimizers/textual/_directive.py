@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 LARGEST_STRENGTH = 1e15
 """Rules work in float32, where squares end at 3.4e38: this leaves room for momentum to add up many
@@ -20,7 +20,7 @@ class Directive:
     """Part of the pipeline it concerns: data, features, model, ensemble, workflow. Any text will
     do here; the agent's schemas allow those five."""
 
-    @cached_property
+    @property
     def identity(self) -> tuple[str, str]:
         """What makes two directives the same: text up to case, width, space and final stops."""
         return _identity(self.statement, self.component)

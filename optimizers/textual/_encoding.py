@@ -124,16 +124,16 @@ def best(
     """
     if top is not None and top < 0:
         raise ValueError(f"`top` is the largest number of directives to return, got {top}")
-    if np.isnan(weights).any():
-        undefined = np.flatnonzero(np.isnan(weights))
+    values = weights.tolist()
+    # A sum that is a number has no term that is none, and is had sooner.
+    if math.isnan(sum(values)) and (undefined := np.flatnonzero(np.isnan(weights))).size:
         raise ValueError(
             f"the update is not a number in {undefined.size} of {len(weights)} coordinates, first "
             f"in {undefined[0]}: the rule or its input has diverged, so nothing can be ranked"
         )
-    wanted = np.flatnonzero(weights[: len(directives)] > 0)
-    ranked = wanted[np.argsort(-weights[wanted], kind="stable")][:top]
-    pairs = zip(ranked.tolist(), weights[ranked].tolist(), strict=True)
-    return tuple((directives[i], weight) for i, weight in pairs)
+    pairs = zip(directives, values, strict=False)
+    wanted = [(directive, weight) for directive, weight in pairs if weight > 0]
+    return tuple(sorted(wanted, key=lambda pair: -pair[1])[:top])
 
 
 def mask(lexicon: Lexicon, directives: Sequence[Directive]) -> np.ndarray:
@@ -216,10 +216,9 @@ def _gradient(
 ) -> tuple[np.ndarray, tuple[Directive, ...]]:
     """The gradient over slots, and the directives that have none."""
     placed = [(lexicon.slot(s.directive), s) for s in heard]
-    gradient = np.zeros(lexicon.capacity)
+    gradient = np.zeros(lexicon.capacity, np.float32)
     for slot, total in _sums((slot, s.weight) for slot, s in placed if slot is not None).items():
-        gradient[slot] = -total
-    gradient = np.clip(gradient, -LARGEST_STRENGTH, LARGEST_STRENGTH).astype(np.float32)
+        gradient[slot] = -max(-LARGEST_STRENGTH, min(total, LARGEST_STRENGTH))
     return gradient, tuple(s.directive for slot, s in placed if slot is None)
 
 

@@ -58,7 +58,7 @@ def build(tmp_path: Path):
         return Agent(
             task=registry.load("digits"),
             strategy=optimizers.directed(rule, gate=gate, policy=policy),
-            reasoner=Scripted(replies),
+            reasoner=options.pop("reasoner", Scripted)(replies),
             evaluator=evaluator or Meter(),
             journal=journals[-1],
             budget=Budget(steps),
@@ -110,6 +110,38 @@ def test_a_malformed_diagnosis_changes_nothing_and_is_recorded(build, rule, fail
     assert agent.lexicon == lexicon
     (failed,) = agent.journal.events("failed")
     assert failed.payload == {"error": type(failure).__name__, "reason": str(failure)}
+
+
+class Drawing(Scripted):
+    """Keeps the generators that it was passed."""
+
+    def __init__(self, replies):
+        super().__init__(replies)
+        self.passed = []
+
+    def diagnose(self, brief, parent, rng):
+        self.passed.append(rng)
+        return super().diagnose(brief, parent, rng)
+
+
+class Silent(Drawing):
+    draws = False
+
+
+def test_each_step_has_a_generator_of_its_own(build):
+    replies = [DRAFT, NoEdit("a"), NoEdit("b")]
+    agent = build(optimizers.sgd(), replies, steps=3, seed=5, reasoner=Drawing)
+    agent.run()
+    drawn = [rng.random() for rng in agent.reasoner.passed]
+    assert drawn == [np.random.default_rng([5, step]).random() for step in (1, 2)]
+
+
+def test_a_reasoner_that_draws_nothing_has_one_generator_for_the_run(build):
+    replies = [DRAFT, NoEdit("a"), NoEdit("b")]
+    agent = build(optimizers.sgd(), replies, steps=3, reasoner=Silent)
+    agent.run()
+    first, second = agent.reasoner.passed
+    assert first is second
 
 
 def test_a_step_without_a_candidate_leaves_a_tree_no_node_to_debug(build):

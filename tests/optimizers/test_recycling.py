@@ -212,3 +212,12 @@ def test_a_recycled_run_is_reset_in_every_node(rule, policy):
     assert any(jax.tree.leaves(changed))
     same = reset._replace(params=run.params, rule_state=run.rule_state, key=run.key)
     assert_trees_equal(same._replace(key=0), run._replace(key=0))
+
+
+def test_a_rule_without_a_state_gives_up_the_parameter_alone():
+    strategy = optimizers.directed(optimizers.sgd(0.1))
+    run = optimizers.init(strategy, ORIGIN, jax.random.key(0), steps=6)
+    run = run._replace(params=run.params + 3.0)
+    reset = recycle_run(strategy, run, 2)
+    assert_array_equal(reset.params, run.params.at[:, 2].set(ORIGIN[2]))
+    assert jax.tree.structure(reset) == jax.tree.structure(run)

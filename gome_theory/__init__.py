@@ -56,6 +56,11 @@ from gome_theory.crossover import (
     ungated_vs_best_of_n as ungated_vs_best_of_n,
     ungated_vs_hill_climb as ungated_vs_hill_climb,
 )
+from gome_theory.crossover_bias_cases import (
+    biased_case as biased_case,
+    budget_case as budget_case,
+    foresight_case as foresight_case,
+)
 from gome_theory.crossover_cases import (
     CrossoverCase as CrossoverCase,
     coupled_search_case as coupled_search_case,
@@ -111,6 +116,11 @@ from gome_theory.incumbent import (
     StoredIncumbent as StoredIncumbent,
     incumbent_error as incumbent_error,
     stored_incumbent as stored_incumbent,
+)
+from gome_theory.medals import (
+    medal_gap as medal_gap,
+    medal_rate as medal_rate,
+    widest_gap_budget as widest_gap_budget,
 )
 from gome_theory.memory_crossover import (
     biased_vs_hill_climb as biased_vs_hill_climb,
@@ -181,6 +191,7 @@ from gome_theory.scaled_rate import (
     acceptance as acceptance,
     bayes_gate as bayes_gate,
     bayes_gated_psi as bayes_gated_psi,
+    gate_worth as gate_worth,
     hallucinated_psi_g as hallucinated_psi_g,
     inverse_psi_g as inverse_psi_g,
     optimal_alpha as optimal_alpha,

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain, floats
 from gome_theory.gradient_rate import Values
 
 _EQUAL = 1e-9
@@ -45,6 +45,7 @@ class AdamComparison(NamedTuple):
     theorem: np.ndarray | str
 
 
+@domain()
 def sgd_gain(signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLike = 1.0) -> Values:
     """SGD at its best step: (sum g^2)^2 / (2 sum L v^2) [exact].
 
@@ -60,6 +61,7 @@ def sgd_gain(signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLi
     return _gain(np.sum(g**2, -1), np.sum(L * (g**2 + s**2), -1))
 
 
+@domain()
 def adam_gain(
     signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLike = 1.0
 ) -> Values:
@@ -79,6 +81,7 @@ def adam_gain(
     return _gain(np.sum(g**2 / np.where(moved, v, 1.0), -1), np.sum(L * moved, -1))
 
 
+@domain()
 def sign_gain(
     signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLike = 1.0
 ) -> Values:
@@ -99,6 +102,7 @@ def sign_gain(
     return _gain(np.sum(np.abs(g) * right, -1), np.sum(L * moved, -1))
 
 
+@domain()
 def wiener_gain(
     signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLike = 1.0
 ) -> Values:
@@ -122,6 +126,7 @@ def wiener_gain(
     ]
 
 
+@domain()
 def adam_versus_sgd(
     signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLike = 1.0
 ) -> AdamComparison:
@@ -163,10 +168,7 @@ def adam_versus_sgd(
 def _components(
     signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLike
 ) -> list[np.ndarray]:
-    g = in_range("signal", signal, -np.inf, np.inf, "a gradient")
-    s = in_range("noise", noise, 0.0, np.inf, "a standard deviation")
-    L = in_range("curvature", curvature, 0.0, np.inf, "a curvature", open_ends="low")
-    return list(np.broadcast_arrays(g, s, L))
+    return list(np.broadcast_arrays(*floats(signal, noise, curvature)))
 
 
 def _gain(slope: np.ndarray, bend: np.ndarray) -> Values:

@@ -15,12 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._crossing import Crossover, level_alignment
-from gome_theory._ranges import in_range
+from gome_theory._ranges import BLEND_ALIGNMENT, domain
+from gome_theory._regime import warn_below_scaled_regime
 from gome_theory.gradient_rate import Values
 from gome_theory.reliability import scaled
 from gome_theory.scaled_rate import optimal_alpha, psi_g
 
 
+@domain()
 def advantage(
     r: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -39,11 +41,12 @@ def advantage(
     Returns:
         d times the lead per unit of cost.
     """
-    price = in_range("cost", cost, 0.0, np.inf, "a cost", open_ends="low")
+    price = np.asarray(cost, float)
     search = np.asarray(efficiency, float) * psi_g(base_r)
     return (np.asarray(psi_g(r)) / price - search)[()]
 
 
+@domain(r=BLEND_ALIGNMENT)
 def cost_elasticity(r: npt.ArrayLike, *, gated: bool = True) -> Values:
     """How strongly the crossover moves with the cost: d ln r* / d ln c at the crossover r*.
 
@@ -56,10 +59,11 @@ def cost_elasticity(r: npt.ArrayLike, *, gated: bool = True) -> Values:
     Returns:
         Percent change of r* per percent change of c.
     """
-    r = in_range("r", r, 0.0, np.inf, "the scaled alignment at a crossover", open_ends="low")
+    r = np.asarray(r, float)
     return (np.asarray(optimal_alpha(r)) / (2.0 * r) if gated else np.full(r.shape, 0.5))[()]
 
 
+@domain()
 def coupled_gated_vs_gated(
     dim: npt.ArrayLike, cost: npt.ArrayLike, coupling: npt.ArrayLike
 ) -> Crossover:
@@ -81,7 +85,8 @@ def coupled_gated_vs_gated(
         >>> [round(value, 3) for value in r]
         [0.457, 0.863, 1.633]
     """
-    kappa = in_range("coupling", coupling, 0.0, 1.0, "a share of the reasoner's alignment")
+    warn_below_scaled_regime(dim)
+    kappa = np.asarray(coupling, float)
 
     def ratio(rho: np.ndarray, d: np.ndarray, share: np.ndarray) -> Values:
         r = np.asarray(scaled(rho, d))

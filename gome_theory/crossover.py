@@ -21,7 +21,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._crossing import Crossover, level_alignment, warn_below_scaled_regime
+from gome_theory._crossing import Crossover, level_alignment
+from gome_theory._ranges import domain
+from gome_theory._regime import warn_below_scaled_regime
 from gome_theory.gradient_rate import (
     Criterion,
     Values,
@@ -61,6 +63,7 @@ class ProgressPerCost(NamedTuple):
     best_of_n: Values
 
 
+@domain()
 def gated_vs_gated(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -108,6 +111,7 @@ def gated_vs_gated(
     return level_alignment(rate, target, _largest_alignment(law, criterion), dim, hallucination)
 
 
+@domain()
 def ungated_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -146,6 +150,7 @@ def ungated_vs_hill_climb(
     return _solve_ungated(target, dim, hallucination, criterion, law)
 
 
+@domain()
 def ungated_vs_best_of_n(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -182,6 +187,7 @@ def ungated_vs_best_of_n(
     return _solve_ungated(cost * level, dim, hallucination, criterion, law)
 
 
+@domain()
 def ungated_vs_best_line_search(
     dim: npt.ArrayLike, cost: npt.ArrayLike, n: npt.ArrayLike
 ) -> Crossover:
@@ -202,6 +208,7 @@ def ungated_vs_best_line_search(
     return _solve_ungated(np.asarray(cost, float) * level, dim, 0.0, "gain", "exact")
 
 
+@domain()
 def bayes_gated_vs_bayes_gated(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -231,6 +238,7 @@ def bayes_gated_vs_bayes_gated(
     return level_alignment(rate, target, 1.0, dim, varsigma)
 
 
+@domain()
 def progress_per_cost(
     alignment: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -303,5 +311,5 @@ def _is_scaled(law: Law, dim: npt.ArrayLike) -> bool:
     if law not in ("exact", "scaled"):
         raise ValueError(f'`law` is {law!r}, which is unknown. Use "exact" or "scaled".')
     if law == "scaled":
-        warn_below_scaled_regime(dim, stacklevel=4)
+        warn_below_scaled_regime(dim, 'Use law="exact".')
     return law == "scaled"

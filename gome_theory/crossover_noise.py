@@ -18,8 +18,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._crossing import Crossover, level_alignment, warn_below_scaled_regime
-from gome_theory._ranges import in_range, noise_level
+from gome_theory._crossing import Crossover, level_alignment
+from gome_theory._ranges import domain
+from gome_theory._regime import warn_below_scaled_regime
 from gome_theory.best_of_n import noisy_best_of_n
 from gome_theory.gradient_rate import Values
 from gome_theory.incumbent import stored_incumbent
@@ -30,6 +31,7 @@ from gome_theory.scaled_rate import bayes_gated_psi
 NoisySearch = Literal["bayes", "naive", "stored", "best_of_n"]
 
 
+@domain()
 def noisy_search_rate(
     search: NoisySearch,
     r: npt.ArrayLike,
@@ -56,8 +58,8 @@ def noisy_search_rate(
         >>> [round(float(noisy_search_rate(s, 0.0, 2.0)), 3) for s in ("bayes", "naive", "stored")]
         [0.089, 0.053, 0.161]
     """
-    noise = noise_level("varsigma", varsigma)
-    pays = 1.0 + in_range("rescoring", rescoring, 0.0, np.inf, "a cost")
+    noise = np.asarray(varsigma, float)
+    pays = 1.0 + np.asarray(rescoring, float)
     if search == "bayes":
         rate = bayes_gated_psi(r, np.sqrt(2.0) * noise) / pays
     elif search == "naive":
@@ -74,6 +76,7 @@ def noisy_search_rate(
     return np.asarray(rate)[()]
 
 
+@domain()
 def ungated_vs_noisy_search(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -117,6 +120,7 @@ def ungated_vs_noisy_search(
     return level_alignment(rate, target, 1.0, hallucination)
 
 
+@domain()
 def bayes_gated_vs_noisy_search(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,

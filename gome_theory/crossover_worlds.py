@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._crossing import Crossover, level_alignment
-from gome_theory._ranges import in_range
+from gome_theory._ranges import BITS, DIAGNOSIS_COST, domain
 from gome_theory.crossover import Law, ungated_vs_hill_climb
-from gome_theory.effective_dimension import Curvature, effective_dimension
+from gome_theory.effective_dimension import Curvature, effective_dimension, warn_few_directions
 from gome_theory.gradient_rate import Criterion, Values
 from gome_theory.hypercube import expected_runtime, gate_strictness, improving_probability
 from gome_theory.nk import neighbour_correlation, screened_gain
@@ -18,6 +18,7 @@ from gome_theory.reuse import effective_cost
 from gome_theory.scaled_rate import psi_g
 
 
+@domain()
 def anisotropic_vs_hill_climb(cost: npt.ArrayLike, curvature: Curvature) -> Crossover:
     """Ungated directed steps against hill climbing on a quadratic [asymptotic].
 
@@ -31,7 +32,8 @@ def anisotropic_vs_hill_climb(cost: npt.ArrayLike, curvature: Curvature) -> Cros
     Returns:
         The crossover; on the sphere (d_eff = d) it is rho*^2 = 0.405 c / d.
     """
-    price = in_range("cost", cost, 0.0, np.inf, "a cost", open_ends="low") * psi_g(0.0)
+    price = np.asarray(cost, float) * psi_g(0.0)
+    warn_few_directions(curvature)
     d_eff, d = np.asarray(effective_dimension(curvature)), np.asarray(curvature.dim, float)
 
     def rate(rho: np.ndarray, many: np.ndarray, ratio: np.ndarray) -> Values:
@@ -41,6 +43,7 @@ def anisotropic_vs_hill_climb(cost: npt.ArrayLike, curvature: Curvature) -> Cros
     return level_alignment(rate, price, 1.0, d, d_eff)
 
 
+@domain()
 def directed_vs_random_flips(
     improving_share: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -68,7 +71,7 @@ def directed_vs_random_flips(
         0.667
     """
     tau = gate_strictness(false_accept, false_reject)
-    phi = in_range("improving_share", improving_share, 0.0, 1.0, "a share of all flips")
+    phi = np.asarray(improving_share, float)
     level = np.asarray(cost, float) * np.maximum(phi - tau, 0.0)
 
     def rate(rho: np.ndarray, share: np.ndarray, strictness: np.ndarray) -> Values:
@@ -96,6 +99,7 @@ _SEARCH_LOSES = (
 )
 
 
+@domain(initial_wrong=BITS, dim=BITS)
 def directed_vs_random_run(
     initial_wrong: npt.ArrayLike, dim: npt.ArrayLike, cost: npt.ArrayLike
 ) -> Crossover:
@@ -116,10 +120,11 @@ def directed_vs_random_run(
     def speed(rho: np.ndarray, wrong: np.ndarray, d: np.ndarray) -> Values:
         return np.asarray(expected_runtime(wrong, d, 0.0)) / expected_runtime(wrong, d, rho)
 
-    wrong = in_range("initial_wrong", initial_wrong, 1.0, np.inf, "a number of wrong bits")
+    wrong = np.asarray(initial_wrong, float)
     return level_alignment(speed, cost, 1.0, wrong, dim)
 
 
+@domain()
 def screening_vs_sampling(
     fitness: npt.ArrayLike,
     loci: npt.ArrayLike,
@@ -155,6 +160,7 @@ def screening_vs_sampling(
     return level_alignment(lambda rho, top, up: rho * top + up, target + shift, 1.0, best, shift)
 
 
+@domain(cost=DIAGNOSIS_COST)
 def reusing_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,

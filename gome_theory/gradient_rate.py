@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._one_dimensional import maximise
-from gome_theory._projection import check_dim, expectation_above, tail_mean, tail_probability
+from gome_theory._projection import expectation_above, tail_mean, tail_probability
+from gome_theory._ranges import domain
 
 # Best steps are at most 1 for rho >= 0; longer ones matter only for rho < 0 at d <= 5.
 _LARGEST_STEP = 10.0
@@ -101,6 +102,7 @@ def gate_threshold(coefficients: GainCoefficients) -> np.ndarray:
     return np.clip(threshold, -1.0, 1.0)
 
 
+@domain()
 def ungated_gain(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -128,6 +130,7 @@ def ungated_gain(
     return (2.0 * step * mean - step**2)[()]
 
 
+@domain()
 def optimal_ungated_gain(
     alignment: npt.ArrayLike,
     *,
@@ -149,6 +152,7 @@ def optimal_ungated_gain(
     return BestStep((step**2)[()], step[()], np.ones_like(step)[()])
 
 
+@domain()
 def gated_gain(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -186,6 +190,7 @@ def gated_gain(
     return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
+@domain()
 def gated_acceptance(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -213,6 +218,7 @@ def gated_acceptance(
     return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
+@domain()
 def ungated_log_rate(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -241,6 +247,7 @@ def ungated_log_rate(
     return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
+@domain()
 def gated_log_rate(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -269,6 +276,7 @@ def gated_log_rate(
     return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
+@domain()
 def optimal_gated_gain(
     alignment: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -290,6 +298,7 @@ def optimal_gated_gain(
     return _best_step(gated_gain, alignment, dim, hallucination, hallucination_alignment)
 
 
+@domain()
 def optimal_gated_log_rate(
     alignment: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -313,6 +322,7 @@ def optimal_gated_log_rate(
     return _best_step(gated_log_rate, alignment, dim, hallucination, hallucination_alignment)
 
 
+@domain()
 def optimal_ungated_log_rate(
     alignment: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -372,7 +382,6 @@ def _best_step(
     hallucination_alignment: npt.ArrayLike,
 ) -> BestStep:
     """Maximise ``law`` over the step size."""
-    check_dim(dim)
     inputs = (alignment, dim, hallucination, hallucination_alignment)
     rho, d, h, rho_h = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
     column = [value[..., None] for value in (rho, d, h, rho_h)]

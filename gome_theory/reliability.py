@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gome_theory._ranges import domain
+
 
 class RegimeWarning(UserWarning):
     """A law is used outside the regime in which it was derived."""
@@ -86,6 +88,7 @@ _WHY = {
 }
 
 
+@domain()
 def mean_alignment(reliability: Reliability) -> np.ndarray | float:
     """Average alignment (1 - h) rho + h rho_h: all that an ungated mean gain depends on [exact].
 
@@ -103,6 +106,7 @@ def mean_alignment(reliability: Reliability) -> np.ndarray | float:
     return (1.0 - share) * reliability.alignment + share * reliability.hallucination_alignment
 
 
+@domain()
 def scaled(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
     """Scaled alignment r = rho sqrt(d); for large d every law depends on rho and d through r only.
 
@@ -116,6 +120,7 @@ def scaled(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
     return (np.asarray(alignment, float) * np.sqrt(dim))[()]
 
 
+@domain()
 def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
     """Alignment rho = r / sqrt(d), the inverse of `scaled`.
 
@@ -129,6 +134,7 @@ def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray 
     return (np.asarray(scaled_alignment, float) / np.sqrt(dim))[()]
 
 
+@domain()
 def scaled_noise(
     score_noise: npt.ArrayLike, dim: npt.ArrayLike, noisy_scores: int = 2
 ) -> np.ndarray | float:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import maximise
+from gome_theory._ranges import AT_LEAST_ZERO, domain, floats
 from gome_theory.gradient_rate import Values
 
 _NEWTON_STEPS = 60
@@ -29,6 +30,7 @@ def inverse_mills(t: npt.ArrayLike) -> np.ndarray:
     return np.sqrt(2.0 / np.pi) / special.erfcx(-np.asarray(t, float) / np.sqrt(2.0))
 
 
+@domain(alpha=AT_LEAST_ZERO)
 def psi(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
     """Gated progress at scaled step alpha: s [t Phi(t) + phi(t)], s = 2 alpha, t = r - alpha/2.
 
@@ -44,6 +46,7 @@ def psi(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
     return (2.0 * alpha * (t * special.ndtr(t) + normal_density(t)))[()]
 
 
+@domain(alpha=AT_LEAST_ZERO)
 def acceptance(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
     """Probability Phi(r - alpha/2) that a step of scaled length alpha improves.
 
@@ -57,6 +60,7 @@ def acceptance(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
     return special.ndtr(np.asarray(r, float) - np.asarray(alpha, float) / 2.0)[()]
 
 
+@domain()
 def optimal_alpha(r: npt.ArrayLike) -> Values:
     """The best scaled step: alpha* = r + m(t), where t + m(t)/2 = r/2 and m = phi/Phi.
 
@@ -72,6 +76,7 @@ def optimal_alpha(r: npt.ArrayLike) -> Values:
     return (r + inverse_mills(_optimal_t(r)))[()]
 
 
+@domain()
 def psi_g(r: npt.ArrayLike) -> Values:
     """Best gated progress, alpha*^2 Phi(r - alpha*/2) (Theorem 1).
 
@@ -92,6 +97,7 @@ def psi_g(r: npt.ArrayLike) -> Values:
     return ((r + inverse_mills(t)) ** 2 * special.ndtr(t))[()]
 
 
+@domain()
 def inverse_psi_g(progress: npt.ArrayLike) -> Values:
     """The scaled alignment r at which a gated step makes the given progress, psi_g(r) = progress.
 
@@ -116,6 +122,7 @@ def inverse_psi_g(progress: npt.ArrayLike) -> Values:
     return r[()]
 
 
+@domain()
 def hallucinated_psi_g(
     r: npt.ArrayLike, hallucination: npt.ArrayLike, hallucinated_r: npt.ArrayLike = 0.0
 ) -> Values:
@@ -141,6 +148,39 @@ def hallucinated_psi_g(
     return maximise(progress, 1e-3, 10.0 + 2.0 * np.abs(r) + 2.0 * np.abs(r_h)).value[()]
 
 
+@domain()
+def gate_worth(
+    r: npt.ArrayLike, hallucination: npt.ArrayLike = 0.0, hallucinated_r: npt.ArrayLike = 0.0
+) -> Values:
+    """How much a noise-free gate multiplies the progress of a step: psi_{g,h} / psi_{u,h}.
+
+    A gate that raises the cost of a step from c_u to c_g pays iff c_g / c_u is below this number.
+    Ungated steps make ((1 - h) r + h r_h)^2: a gate turns the quadratic penalty of hallucination
+    into a nearly linear one, so for large r and r_h = 0 the worth tends to 1 / (1 - h)
+    [asymptotic].
+
+    Args:
+        r: Scaled alignment of sound directions.
+        hallucination: h.
+        hallucinated_r: Scaled alignment of hallucinated directions.
+
+    Returns:
+        The factor, >= 1; infinite where ungated steps make no progress.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(gate_worth(2.0), 3), round(gate_worth(2.0, hallucination=0.3), 3))
+        1.105 1.621
+    """
+    sound, h, unsound = floats(r, hallucination, hallucinated_r)
+    ungated = np.square(np.maximum((1.0 - h) * sound + h * unsound, 0.0))
+    gated = np.asarray(hallucinated_psi_g(sound, h, unsound))
+    safe = np.where(ungated > 0.0, ungated, 1.0)
+    return np.where(ungated > 0.0, gated / safe, np.inf)[()]
+
+
 class BayesGate(NamedTuple):
     """The best Bayes-gated step under score noise.
 
@@ -157,6 +197,7 @@ class BayesGate(NamedTuple):
     acceptance: Values
 
 
+@domain()
 def bayes_gate(
     r: npt.ArrayLike, varsigma: npt.ArrayLike, alpha: npt.ArrayLike | None = None
 ) -> BayesGate:
@@ -190,6 +231,7 @@ def bayes_gate(
     return BayesGate(progress[()], alpha[()], threshold[()], accepted[()])
 
 
+@domain()
 def bayes_gated_psi(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> Values:
     """Best progress psi(r; varsigma) of a Bayes-gated noisy step; see `bayes_gate`.
 

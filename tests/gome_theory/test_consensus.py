@@ -123,5 +123,7 @@ def test_odds_at_their_ends_and_refusals():
         gt.odds(1.1)
     with pytest.raises(ValueError, match="`shared_bias` is 2"):
         gt.consensus_alignment(0.1, 2, 0.5, 2)
-    with pytest.raises(ValueError, match="not a positive definite"):
+    with pytest.raises(ValueError, match="`error_correlation` is"):
         gt.correlated_odds([0.1, 0.2], [[1.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(ValueError, match="not a positive definite"):
+        gt.correlated_odds([0.1, 0.2, 0.1], -0.9 * np.ones((3, 3)) + 1.9 * np.eye(3))

@@ -157,7 +157,7 @@ def test_scaled_law_warns_outside_its_regime():
 
 
 def test_impossible_arguments_are_refused():
-    with pytest.raises(ValueError, match="`cost` > 0"):
+    with pytest.raises(ValueError, match="`cost` is -1"):
         gt.gated_vs_gated(10, -1.0)
     with pytest.raises(ValueError, match="'asymptotic'"):
         gt.gated_vs_gated(10, 2.0, law="asymptotic")

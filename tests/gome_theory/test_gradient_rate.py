@@ -186,5 +186,5 @@ def test_shapes_broadcast_and_scalars_stay_scalar():
 
 
 def test_one_dimension_is_refused():
-    with pytest.raises(ValueError, match="at least 2 dimensions"):
+    with pytest.raises(ValueError, match="below 2 a random direction"):
         gt.optimal_gated_gain(0.1, 1)

@@ -133,5 +133,5 @@ def test_unresolved_settings_are_refused():
         gt.incumbent_error(0.0, 20.0, 0.1)
     with pytest.raises(ValueError, match="7 standard deviations"):
         gt.incumbent_error(-9.0, 1.0, 1.0)
-    with pytest.raises(ValueError, match="makes the error"):
+    with pytest.raises(ValueError, match="`varsigma` is 0"):
         gt.incumbent_error(0.0, 0.0, 1.0)

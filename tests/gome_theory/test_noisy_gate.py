@@ -123,7 +123,7 @@ def test_naive_search_on_the_sphere_stops_near_f_stall():
 
 
 def test_bayes_gate_tail_is_approached():
-    noise = np.array([10.0, 20.0, 40.0, 80.0])
+    noise = np.array([15.0, 20.0, 40.0, 80.0])
     ratio = gt.bayes_gate_tail(noise) / gt.bayes_gated_psi(0.0, noise)
     assert np.all(np.diff(np.abs(ratio - 1)) < 0)
     assert ratio[-1] == pytest.approx(1.0, abs=100 / noise[-1] ** 2)

@@ -29,6 +29,13 @@ from gome_theory.best_of_n import (
     select_best as select_best,
     smallest_useful_n as smallest_useful_n,
 )
+from gome_theory.best_step import (
+    BestStep as BestStep,
+    optimal_gated_gain as optimal_gated_gain,
+    optimal_gated_log_rate as optimal_gated_log_rate,
+    optimal_ungated_gain as optimal_ungated_gain,
+    optimal_ungated_log_rate as optimal_ungated_log_rate,
+)
 from gome_theory.bias import (
     BiasTrap as BiasTrap,
     bias_threshold as bias_threshold,
@@ -93,14 +100,9 @@ from gome_theory.effective_dimension import (
     effective_dimension as effective_dimension,
 )
 from gome_theory.gradient_rate import (
-    BestStep as BestStep,
     gated_acceptance as gated_acceptance,
     gated_gain as gated_gain,
     gated_log_rate as gated_log_rate,
-    optimal_gated_gain as optimal_gated_gain,
-    optimal_gated_log_rate as optimal_gated_log_rate,
-    optimal_ungated_gain as optimal_ungated_gain,
-    optimal_ungated_log_rate as optimal_ungated_log_rate,
     ungated_gain as ungated_gain,
     ungated_log_rate as ungated_log_rate,
 )

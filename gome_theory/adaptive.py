@@ -56,6 +56,13 @@ def sgd_gain(signal: npt.ArrayLike, noise: npt.ArrayLike, curvature: npt.ArrayLi
 
     Returns:
         The expected decrease of f in one step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(sgd_gain([1.0, 2.0, 0.5], noise=[1.0, 0.2, 3.0])), 4))
+        0.9013
     """
     g, s, L = _components(signal, noise, curvature)
     return _gain(np.sum(g**2, -1), np.sum(L * (g**2 + s**2), -1))
@@ -74,6 +81,13 @@ def adam_gain(
 
     Returns:
         The expected decrease of f in one step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(adam_gain([1.0, 2.0, 0.5], noise=[1.0, 0.2, 3.0])), 4))
+        1.2875
     """
     g, s, L = _components(signal, noise, curvature)
     v = np.hypot(g, s)
@@ -94,6 +108,13 @@ def sign_gain(
 
     Returns:
         The expected decrease of f in one step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(sign_gain([1.0, 2.0, 0.5], noise=[1.0, 0.2, 3.0])), 4))
+        1.2594
     """
     g, s, L = _components(signal, noise, curvature)
     noisy = s > 0.0
@@ -118,6 +139,13 @@ def wiener_gain(
 
     Returns:
         The expected decrease of f in one step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(wiener_gain([1.0, 2.0, 0.5], noise=[1.0, 0.2, 3.0])), 4))
+        2.2336
     """
     g, s, L = _components(signal, noise, curvature)
     energy = g**2 + s**2
@@ -145,6 +173,9 @@ def adam_versus_sgd(
 
     Returns:
         Ratio of gains, and a sentence.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> noisy = adam_versus_sgd(signal=[1.0, 1.0], noise=[0.1, 10.0])

@@ -30,7 +30,9 @@ def advantage(
     base_r: npt.ArrayLike = 0.0,
     efficiency: npt.ArrayLike = 1.0,
 ) -> Values:
-    """A(r) = psi_g(r)/c - eta psi_g(r_0): lead of gated reasoning, increasing and convex in r.
+    """Lead of gated reasoning, A(r) = psi_g(r)/c - eta psi_g(r_0) [asymptotic].
+
+    Increasing and convex in r (Theorem 6).
 
     Args:
         r: Scaled alignment of reasoning.
@@ -40,6 +42,13 @@ def advantage(
 
     Returns:
         d times the lead per unit of cost.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(advantage(0.3, cost=2.0)), 4))
+        -0.082
     """
     price = np.asarray(cost, float)
     search = np.asarray(efficiency, float) * psi_g(base_r)
@@ -50,7 +59,8 @@ def advantage(
 def cost_elasticity(r: npt.ArrayLike, *, gated: bool = True) -> Values:
     """How strongly the crossover moves with the cost: d ln r* / d ln c at the crossover r*.
 
-    Ungated 1/2; gated alpha*(r*) / (2 r*) >= 1/2, the inverse of the elasticity of psi_g.
+    Ungated 1/2; gated alpha*(r*) / (2 r*) >= 1/2, the inverse of the elasticity of psi_g
+    [asymptotic].
 
     Args:
         r: r*, scaled alignment at the crossover, > 0.
@@ -58,6 +68,13 @@ def cost_elasticity(r: npt.ArrayLike, *, gated: bool = True) -> Values:
 
     Returns:
         Percent change of r* per percent change of c.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(cost_elasticity(0.3)), 4))
+        2.2524
     """
     r = np.asarray(r, float)
     return (np.asarray(optimal_alpha(r)) / (2.0 * r) if gated else np.full(r.shape, 0.5))[()]
@@ -70,15 +87,18 @@ def coupled_gated_vs_gated(
     """Theorem 7: the search's proposals improve with the reasoner, r_0 = kappa r.
 
     Solves psi_g(r)/psi_g(kappa r) = c; the ratio rises strictly from 1 to 1/kappa^2 because the
-    elasticity 2 r/alpha*(r) rises.
+    elasticity 2 r/alpha*(r) rises [asymptotic].
 
     Args:
-        dim: d; a crossover needs r* <= sqrt(d).
+        dim: d >= 2; warns below 30; a crossover needs r* <= sqrt(d).
         cost: c > 0.
         coupling: kappa in [0, 1].
 
     Returns:
         The crossover in rho; none for c >= 1/kappa^2.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> r = [10 * float(coupled_gated_vs_gated(100, 2.0, k).alignment) for k in (0, 0.4, 0.6)]

@@ -43,6 +43,13 @@ def distinct_basins(
 
     Returns:
         K_d, from 1 to K.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(distinct_basins(3, basins=50, foresight=0.2)), 4))
+        2.946
     """
     K, J, zeta, kappa = floats(traces, basins, foresight, shared_error)
     if np.any((K > 1.0) & (K > _LARGEST_SHARE_OF_BASINS * J)):
@@ -81,6 +88,9 @@ def basin_choice(
 
     Returns:
         The expected value, in standard deviations of a basin's value.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(basin_choice(4, 50, foresight=0.3, shared_error=0.5), 3))

@@ -66,6 +66,9 @@ def select_best(n: npt.ArrayLike, spread: npt.ArrayLike, score_noise: npt.ArrayL
     Returns:
         Value and optimism, in the units of ``spread``; value + optimism = m_N v.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(select_best(100, spread=1.0, score_noise=1.0).optimism, 3))
         1.773
@@ -99,6 +102,13 @@ def noisy_best_of_n(
 
     Returns:
         Progress, efficiency, inflation and step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(noisy_best_of_n(5, r=0.3, varsigma=0.7).progress), 4))
+        2.0477
     """
     n = np.asarray(n, float)
     inputs = (n, r, np.asarray(varsigma, float))
@@ -134,6 +144,9 @@ def most_efficient_noisy_n(
     Returns:
         The best N and its efficiency (times d).
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(most_efficient_noisy_n([0.0, 2.0]).n)
         [5 9]
@@ -157,6 +170,9 @@ def smallest_useful_n(varsigma: npt.ArrayLike) -> np.ndarray | int:
 
     Returns:
         N; it grows like exp(varsigma^2 / 32).
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(smallest_useful_n([0.0, 2.0, 8.0]))

@@ -59,6 +59,13 @@ def persistent_share(
 
     Returns:
         Persistent energy of the mean error, in units of one trace's error energy.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(persistent_share(0.1)), 4))
+        0.1
     """
     omega, K, kappa = floats(bias_share, traces, shared_bias)
     return (omega * (kappa + (1.0 - kappa) / K))[()]
@@ -80,6 +87,9 @@ def bias_threshold(
 
     Returns:
         The threshold.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(bias_threshold(0.05), 3), round(bias_threshold(0.05, 4, 0.0), 3))
@@ -108,6 +118,13 @@ def trap_time(
 
     Returns:
         The number of steps.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(trap_time(0.2, step=0.2, bias_share=0.0)), 4))
+        inf
     """
     rho = np.asarray(alignment, float)
     a = np.asarray(step, float)
@@ -131,13 +148,17 @@ def bias_trap(
     Args:
         alignment: rho in [-1, 1].
         bias_share: omega in [0, 1].
-        step: a >= 0, along the mean direction, which is shorter the larger K; None takes the best
-        one (0, and c* = -1, where every step loses). traces: K >= 1, diagnoses averaged per step.
+        step: a > 0, along the mean direction, which is shorter the larger K; None takes the best
+            one (0, and c* = -1, where every step loses).
+        traces: K >= 1, diagnoses averaged per step.
         shared_bias: kappa in [0, 1], share of the bias common to them; irrelevant at K = 1.
         criterion: "log" for -ln den(c*), "gain" for 1 - den(c*).
 
     Returns:
         Rate, cosine and step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> trap = bias_trap(0.3, bias_share=0.05, step=0.2)
@@ -177,6 +198,13 @@ def small_bias_rate(alignment: npt.ArrayLike, bias_share: npt.ArrayLike) -> Valu
 
     Returns:
         The mean gain per step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(small_bias_rate(0.2, bias_share=0.001)), 4))
+        0.0363
     """
     rho = np.asarray(alignment, float)
     omega = np.asarray(bias_share, float)
@@ -207,6 +235,13 @@ def gated_bias_trap(
 
     Returns:
         Log rate (never negative), cosine and step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(gated_bias_trap(0.2, bias_share=0.02, step=0.1, dim=40.0).rate), 4))
+        0.0162
     """
     rho = np.asarray(alignment, float)
     omega = np.asarray(bias_share, float)

@@ -20,13 +20,20 @@ from gome_theory.gradient_rate import Values
 
 @domain()
 def odds(alignment: npt.ArrayLike) -> Values:
-    """Odds rho^2 / (1 - rho^2) of an alignment; infinite at 1.
+    """Odds rho^2 / (1 - rho^2) of an alignment; infinite at 1 [definition].
 
     Args:
         alignment: rho in [-1, 1]; the sign is lost, since a known sign can be corrected.
 
     Returns:
         The odds, >= 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(odds(0.2)), 4))
+        0.0417
     """
     squared = np.asarray(alignment, float) ** 2
     perfect = squared == 1.0
@@ -35,13 +42,20 @@ def odds(alignment: npt.ArrayLike) -> Values:
 
 @domain()
 def alignment_of_odds(evidence: npt.ArrayLike) -> Values:
-    """The alignment sqrt(o / (1 + o)) >= 0 with the given odds, the inverse of `odds`.
+    """The alignment sqrt(o / (1 + o)) >= 0 with the given odds, the inverse of `odds` [definition].
 
     Args:
         evidence: o >= 0.
 
     Returns:
         rho.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(alignment_of_odds(0.5)), 4))
+        0.5774
     """
     o = np.asarray(evidence, float)
     infinite = np.isinf(o)
@@ -62,6 +76,9 @@ def combine_alignments(first: npt.ArrayLike, second: npt.ArrayLike) -> Values:
 
     Returns:
         Alignment of the blend, at least the larger of the two.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> round(float(combine_alignments(0.15, 0.3)) ** 2, 4)
@@ -86,6 +103,11 @@ def correlated_odds(alignments: npt.ArrayLike, error_correlation: npt.ArrayLike)
 
     Raises:
         ValueError: If C is not a correlation matrix of that size.
+
+    Example:
+        >>> value = correlated_odds([0.1, 0.2], error_correlation=[[1.0, 0.5], [0.5, 1.0]])
+        >>> print(round(float(value), 4))
+        0.0417
     """
     rho = np.asarray(alignments, float)
     correlation = np.asarray(error_correlation, float)
@@ -119,6 +141,13 @@ def effective_traces(
 
     Returns:
         K_eff, from 1 to K; at most 1 / (omega kappa).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(effective_traces(3)), 4))
+        3.0
     """
     K = np.asarray(traces, float)
     omega = np.asarray(bias_share, float)
@@ -147,6 +176,9 @@ def consensus_alignment(
 
     Returns:
         rho_K, with the sign of rho.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> [round(float(consensus_alignment(0.2, 4, 0.5, k)) ** 2, 4) for k in (0.0, 0.5, 1.0)]

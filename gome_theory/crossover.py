@@ -24,14 +24,16 @@ import numpy.typing as npt
 from gome_theory._crossing import Crossover, level_alignment
 from gome_theory._ranges import domain
 from gome_theory._regime import warn_below_scaled_regime
-from gome_theory.gradient_rate import (
-    Criterion,
-    Values,
-    by_criterion,
+from gome_theory.best_step import (
     optimal_gated_gain,
     optimal_gated_log_rate,
     optimal_ungated_gain,
     optimal_ungated_log_rate,
+)
+from gome_theory.gradient_rate import (
+    Criterion,
+    Values,
+    by_criterion,
 )
 from gome_theory.reliability import scaled
 from gome_theory.scaled_rate import bayes_gated_psi, hallucinated_psi_g, psi_g
@@ -90,6 +92,9 @@ def gated_vs_gated(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(gated_vs_gated(dim=30, cost=2.0).alignment), 4)
         0.0863
@@ -138,6 +143,9 @@ def ungated_vs_hill_climb(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(ungated_vs_hill_climb(dim=10, cost=3.0).alignment), 4)
         0.3354
@@ -177,6 +185,13 @@ def ungated_vs_best_of_n(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(ungated_vs_best_of_n(40.0, cost=2.0, n=5).alignment), 4))
+        0.1155
     """
     cost, n = np.asarray(cost, float), np.asarray(n, float)
     if _is_scaled(law, dim):
@@ -202,6 +217,13 @@ def ungated_vs_best_line_search(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(ungated_vs_best_line_search(40.0, cost=2.0, n=5).alignment), 4))
+        0.1653
     """
     n = np.asarray(n, float)
     level = expected_max_squared_projection(n, dim) / n
@@ -228,6 +250,14 @@ def bayes_gated_vs_bayes_gated(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = bayes_gated_vs_bayes_gated(40.0, cost=2.0, varsigma=0.7).alignment
+        >>> print(round(float(value), 4))
+        0.0683
     """
     warn_below_scaled_regime(dim)
     target = np.asarray(cost, float) * bayes_gated_psi(scaled(base_alignment, dim), varsigma)
@@ -263,6 +293,13 @@ def progress_per_cost(
     Returns:
         Four arrays; the undirected ones do not depend on ``alignment`` and keep the broadcast shape
         of their own arguments [exact].
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(progress_per_cost(0.2, dim=40.0, cost=2.0).gated), 4))
+        0.0279
     """
     cost = np.asarray(cost, float)
     gated = by_criterion(criterion, log=optimal_gated_log_rate, gain=optimal_gated_gain)

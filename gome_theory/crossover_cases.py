@@ -55,6 +55,9 @@ def fixed_search_case(
     Returns:
         The case; crossings are in rho [exact].
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> fixed_search_case(10, 30.0).case
         'search ahead'
@@ -95,6 +98,9 @@ def coupled_search_case(cost: float, coupling: float) -> CrossoverCase:
     Returns:
         The case: "reasoning ahead" for c <= 1, "one crossover" for 1 < c < 1/kappa^2, else
         "search ahead" [theorem].
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> coupled_search_case(4.0, 0.6).case
@@ -151,6 +157,9 @@ def rising_cost_case(
 
     Returns:
         The case on that interval; crossings are in r.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> case = rising_cost_case(lambda r: 1.3 * np.exp(0.55 * r), largest_r=20.0)

@@ -54,6 +54,9 @@ def noisy_search_rate(
     Returns:
         The rate at the best step, 0 where the search stalls.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> [round(float(noisy_search_rate(s, 0.0, 2.0)), 3) for s in ("bayes", "naive", "stored")]
         [0.089, 0.053, 0.161]
@@ -105,6 +108,9 @@ def ungated_vs_noisy_search(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(ungated_vs_noisy_search(100, 2.0, varsigma=3.0, search="naive").reason[:49])
         No crossover: the search makes no progress, so re
@@ -146,6 +152,14 @@ def bayes_gated_vs_noisy_search(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> at = bayes_gated_vs_noisy_search(40.0, cost=2.0, varsigma=0.7, search="best_of_n")
+        >>> print(round(at.alignment, 4))
+        0.0312
     """
     warn_below_scaled_regime(dim)
     r_0 = scaled(base_alignment, dim)

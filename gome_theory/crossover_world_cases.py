@@ -19,7 +19,8 @@ from gome_theory.scaled_rate import psi_g
 
 @domain()
 def anisotropic_case(cost: float, curvature: Curvature) -> CrossoverCase:
-    """Ungated steps against hill climbing on a quadratic: one crossover iff c < d_eff/0.405.
+    """Ungated steps against hill climbing on a quadratic: one crossover iff c < d_eff/0.405
+    [asymptotic].
 
     Args:
         cost: c > 0.
@@ -27,6 +28,15 @@ def anisotropic_case(cost: float, curvature: Curvature) -> CrossoverCase:
 
     Returns:
         The case; crossings are in rho.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> from gome_theory.effective_dimension import curvature_of
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> anisotropic_case(2.0, valley).case
+        'one crossover'
     """
     warn_few_directions(curvature)
     d_eff, d = float(effective_dimension(curvature)), float(curvature.dim)
@@ -59,6 +69,13 @@ def random_flips_case(
 
     Returns:
         The case.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> random_flips_case(0.4, cost=2.0).case
+        'one crossover'
     """
     tau = float(gate_strictness(false_accept, false_reject))
     phi = float(improving_share)
@@ -96,6 +113,13 @@ def noisy_search_case(dim: float, cost: float, varsigma: float) -> CrossoverCase
 
     Returns:
         The case: from varsigma = 4 on the search has stalled [theorem].
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> noisy_search_case(100.0, cost=2.0, varsigma=2.0).case
+        'one crossover'
     """
     warn_below_scaled_regime(dim)
     if varsigma >= NAIVE_STALL_NOISE:
@@ -115,7 +139,8 @@ def noisy_search_case(dim: float, cost: float, varsigma: float) -> CrossoverCase
 
 @domain()
 def basin_case(basins: float, traces: float, spread: float, smooth_gain: float) -> CrossoverCase:
-    """Many basins: (m_J - m_K) s_b against all that descent inside a basin can gain.
+    """Many basins: (m_J - m_K) s_b against all that descent inside a basin can gain
+    [mean-field].
 
     Args:
         basins: J, independent basins the search samples with the budget.
@@ -125,6 +150,13 @@ def basin_case(basins: float, traces: float, spread: float, smooth_gain: float) 
 
     Returns:
         The case; "one crossover" has no number here, only that one is possible.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> basin_case(50, traces=4, spread=1.0, smooth_gain=1.0).case
+        'search ahead'
     """
     bonus = float(basin_advantage(basins, traces, spread))
     if bonus > smooth_gain:

@@ -31,6 +31,15 @@ def anisotropic_vs_hill_climb(cost: npt.ArrayLike, curvature: Curvature) -> Cros
 
     Returns:
         The crossover; on the sphere (d_eff = d) it is rho*^2 = 0.405 c / d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> from gome_theory.effective_dimension import curvature_of
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> print(round(anisotropic_vs_hill_climb(2.0, valley).alignment, 4))
+        0.09
     """
     price = np.asarray(cost, float) * psi_g(0.0)
     warn_few_directions(curvature)
@@ -65,6 +74,9 @@ def directed_vs_random_flips(
 
     Returns:
         The crossover; it moves left as phi falls along a run.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(directed_vs_random_flips(0.4, 2.0).alignment, 3))
@@ -115,6 +127,13 @@ def directed_vs_random_run(
 
     Returns:
         The crossover; none where even a perfect reasoner pays more, c k_0 > d H_{k_0}.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(directed_vs_random_run(30, dim=60, cost=2.0).alignment), 4))
+        0.0792
     """
 
     def speed(rho: np.ndarray, wrong: np.ndarray, d: np.ndarray) -> Values:
@@ -150,6 +169,15 @@ def screening_vs_sampling(
 
     Returns:
         The crossover; where sampling loses ground (high z), the correlation that makes progress.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> landscape = {"loci": 24, "epistasis": 2}
+        >>> at = screening_vs_sampling(0.5, **landscape, screened=20, sampled=4, cost=2.0)
+        >>> print(round(at.alignment, 4))
+        0.3098
     """
     drift = (1.0 - np.asarray(neighbour_correlation(loci, epistasis))) * np.asarray(fitness, float)
     batch = np.maximum(screened_gain(fitness, loci, epistasis, sampled), 0.0)
@@ -182,6 +210,13 @@ def reusing_vs_hill_climb(
 
     Returns:
         The crossover, at most that without reuse.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(reusing_vs_hill_climb(40.0, cost=2.0, persistence=0.5).alignment), 4))
+        0.1409
     """
     return ungated_vs_hill_climb(
         dim, effective_cost(persistence, cost), criterion=criterion, law=law

@@ -50,7 +50,7 @@ class Curvature(NamedTuple):
 
 @domain()
 def curvature_of(eigenvalues: npt.ArrayLike, gradient: npt.ArrayLike) -> Curvature:
-    """Summarise a quadratic from the eigenvalues of H and the gradient in its eigenbasis.
+    """Summarise a quadratic from the eigenvalues of H and the gradient in its eigenbasis [exact].
 
     Args:
         eigenvalues: Positive eigenvalues of H, last axis.
@@ -58,6 +58,14 @@ def curvature_of(eigenvalues: npt.ArrayLike, gradient: npt.ArrayLike) -> Curvatu
 
     Returns:
         The record.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = curvature_of([1.0, 0.1, 2.0], gradient=[1.0, 0.0, -2.0]).gradient_norm
+        >>> print(round(float(value), 4))
+        2.2361
     """
     h = np.asarray(eigenvalues, float)
     squared = np.square(np.asarray(gradient, float))
@@ -73,13 +81,18 @@ def curvature_of(eigenvalues: npt.ArrayLike, gradient: npt.ArrayLike) -> Curvatu
 
 @domain()
 def effective_dimension(curvature: Curvature) -> Values:
-    """d_eff = tr H / lambda_g: d on the sphere; small where the gradient points up a steep valley.
+    """d_eff = tr H / lambda_g [definition].
+
+    It is d on the sphere, and small where the gradient points up a steep valley.
 
     Args:
         curvature: The point.
 
     Returns:
         d_eff.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> steep = curvature_of([1.0] + [0.01] * 99, [1.0] + [0.0] * 99)
@@ -101,6 +114,14 @@ def anisotropic_ungated_gain(alignment: npt.ArrayLike, curvature: Curvature) -> 
 
     Returns:
         Decrease of f; 0 where rho <= 0 (no step).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> print(round(float(anisotropic_ungated_gain(0.3, valley)), 3))
+        16.071
     """
     rho = np.maximum(np.asarray(alignment, float), 0.0)
     mean = np.asarray(curvature.trace, float) / curvature.dim
@@ -118,6 +139,14 @@ def anisotropic_gated_gain(alignment: npt.ArrayLike, curvature: Curvature) -> Va
 
     Returns:
         Decrease of f: |g|^2 psi_g(rho sqrt(d)) / (2 tr H).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> print(round(float(anisotropic_gated_gain(0.0, valley)), 3))   # hill climbing
+        0.723
     """
     warn_few_directions(curvature)
     progress = np.asarray(psi_g(scaled(alignment, curvature.dim)))

@@ -31,6 +31,13 @@ def improving_probability(alignment: npt.ArrayLike, improving_share: npt.ArrayLi
 
     Returns:
         Probability that a proposed flip improves.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(improving_probability(0.2, improving_share=0.4)), 4))
+        0.52
     """
     rho = np.asarray(alignment, float)
     phi = np.asarray(improving_share, float)
@@ -58,6 +65,9 @@ def flip_rate(
     Returns:
         Expected decrease of the number of wrong bits per step; may be negative.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(flip_rate(0.3, 0.5), 3))
         0.65
@@ -80,6 +90,10 @@ def gate_strictness(false_accept: npt.ArrayLike, false_reject: npt.ArrayLike) ->
 
     Raises:
         ValueError: If a gate accepts nothing at all.
+
+    Example:
+        >>> print(round(float(gate_strictness(0.05, false_reject=0.1)), 4))
+        0.0526
     """
     wrong, missed = floats(false_accept, false_reject)
     through = 1.0 - missed + wrong
@@ -119,6 +133,9 @@ def expected_wrong_bits(
     Returns:
         E k_t, at least 0.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(expected_wrong_bits(120, 30, 60), 3))
         3.992
@@ -150,6 +167,9 @@ def expected_runtime(
 
     Returns:
         Expected number of steps; k_0 for a perfect reasoner.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(expected_runtime(30, 60), 1), round(expected_runtime(30, 60, 0.2), 1))

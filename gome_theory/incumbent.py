@@ -139,6 +139,11 @@ def incumbent_error(
     Raises:
         ValueError: If the noise is 0 (there is no error then) or over 3 times the spread, or if an
             improvement is beyond 7 standard deviations.
+
+    Example:
+        >>> chain = incumbent_error(r=0.0, varsigma=1.0, alpha=1.2)
+        >>> print(round(float((chain.error * chain.probability).sum()), 3))   # the inflation
+        1.034
     """
     inputs = (r, varsigma, alpha, threshold)
     r, noise, alpha, theta = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))

@@ -32,6 +32,9 @@ def medal_rate(progress: npt.ArrayLike, hurdle: npt.ArrayLike, spread: npt.Array
     Returns:
         The rate, in [0, 1].
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> [round(float(rate), 3) for rate in medal_rate([0.0, 1.6, 8.0], hurdle=1.6, spread=2.0)]
         [0.212, 0.5, 0.999]
@@ -60,6 +63,9 @@ def medal_gap(
     Returns:
         The gap, in (-1, 1); it has the sign of rate - search_rate and tends to 0 for large budgets
         if both rates are positive.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> [round(float(gap), 3) for gap in medal_gap([2, 20, 200], 0.1, 0.05, 1.6, 1.0)]

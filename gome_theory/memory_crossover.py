@@ -58,6 +58,9 @@ def biased_vs_hill_climb(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(biased_vs_hill_climb(dim=400, cost=2.0, bias_share=0.05).alignment), 4)
         0.2474
@@ -97,6 +100,14 @@ def momentum_vs_hill_climb(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = momentum_vs_hill_climb(40.0, cost=2.0, persistence=0.5).alignment
+        >>> print(round(float(value), 4))
+        0.1238
     """
     gamma = np.asarray(persistence, float)
 
@@ -135,6 +146,13 @@ def consensus_vs_hill_climb(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(consensus_vs_hill_climb(40.0, cost=2.0, traces=3).alignment), 4))
+        0.0827
     """
 
     def rate(rho: np.ndarray, K: np.ndarray, omega: np.ndarray, kappa: np.ndarray) -> Values:
@@ -170,6 +188,14 @@ def success_memory_vs_hill_climb(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = success_memory_vs_hill_climb(40.0, cost=2.0, persistence=0.5).alignment
+        >>> print(round(float(value), 4))
+        0.0477
     """
 
     def rate(

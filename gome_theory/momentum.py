@@ -79,6 +79,13 @@ def ema_slope(
 
     Returns:
         The slope.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(ema_slope(0.2, persistence=0.5)), 4))
+        0.96
     """
     rho, gamma, omega = floats(alignment, persistence, bias_share)
     return (2.0 * (1.0 - rho**2) * (gamma - omega))[()]
@@ -136,6 +143,9 @@ def best_decay(
     Returns:
         beta* and the alignment there.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> [round(float(value), 3) for value in best_decay(0.01, 0.9)]
         [0.9, 0.023]
@@ -170,6 +180,13 @@ def alignment_ceiling(alignment: npt.ArrayLike, bias_share: npt.ArrayLike) -> Va
 
     Returns:
         The ceiling, with the sign of rho.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(alignment_ceiling(0.2, bias_share=0.1)), 4))
+        0.5423
     """
     rho, omega = floats(alignment, bias_share)
     energy = rho**2 + (1.0 - rho**2) * omega

@@ -46,6 +46,13 @@ def neighbour_correlation(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> Valu
 
     Returns:
         r1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(neighbour_correlation(24, epistasis=2)), 4))
+        0.875
     """
     n, k = _landscape(loci, epistasis)
     return (1.0 - (k + 1.0) / n)[()]
@@ -70,6 +77,9 @@ def nk_improvement_probability(
 
     Returns:
         The probability; 1/2 at z = 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(nk_improvement_probability(2.5, loci=40, epistasis=4), 4))
@@ -102,6 +112,13 @@ def neighbour_spread(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> Values:
 
     Returns:
         Standard deviation of one neighbour's gain about the common part.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(neighbour_spread(24, epistasis=2)), 4))
+        0.489
     """
     n, k = _landscape(loci, epistasis)
     share = (k + 1.0) / n
@@ -131,6 +148,9 @@ def screened_gain(
 
     Returns:
         Mean gain in units of the fitness standard deviation; negative where looking is too little.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(screened_gain(0.0, 24, 2, screened=24, prediction=0.8), 4))
@@ -167,6 +187,9 @@ def screening_equivalent(
     Returns:
         n >= 1, not whole; infinite where no number of evaluations below e^300 would do.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(screening_equivalent(100, 0.5), 2))
         5.86
@@ -191,6 +214,9 @@ def equivalent_candidates(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> Value
     Returns:
         N_eq >= 1, not whole.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(equivalent_candidates(0.4, 40)))
         130
@@ -210,6 +236,13 @@ def equivalent_candidates_estimate(alignment: npt.ArrayLike, dim: npt.ArrayLike)
 
     Returns:
         An estimate, 10 per cent low at N_eq = 100.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(equivalent_candidates_estimate(0.2, dim=40.0)), 4))
+        5.3488
     """
     warn_below_scaled_regime(dim, "Use `equivalent_candidates`.")
     return (np.exp(-np.euler_gamma) / tail_probability(alignment, dim))[()]

@@ -84,6 +84,9 @@ def noisy_gate(
     Returns:
         Progress, acceptance and winner's curse.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> gate = noisy_gate(r=0.0, alpha=0.8, varsigma=4.0)
         >>> print(round(gate.progress, 4))   # believing noisy measurements loses ground
@@ -112,6 +115,9 @@ def naive_gate(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> NaiveGate:
     Returns:
         Progress, step and acceptance; zeros where every step loses. Close below varsigma = 4 some
         step still wins, but it is long and wins next to nothing (0.0002 at 3.8).
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> [round(float(p), 4) for p in naive_gate(0.0, [0.0, 2.0, 3.5, 4.0]).progress]
@@ -146,6 +152,13 @@ def naive_gate_can_progress(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> np.nda
 
     Returns:
         Booleans in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> bool(naive_gate_can_progress(-0.1, varsigma=3.0))
+        True
     """
     return (np.asarray(r, float) > 0.0) | (np.asarray(varsigma, float) < NAIVE_STALL_NOISE)
 
@@ -162,6 +175,13 @@ def stall_suboptimality(difference_noise: npt.ArrayLike, dim: npt.ArrayLike) -> 
 
     Returns:
         The suboptimality below which no step size makes progress.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(stall_suboptimality(0.01, dim=40.0)), 4))
+        0.1
     """
     warn_below_scaled_regime(dim)
     noise = np.asarray(difference_noise, float)
@@ -181,6 +201,13 @@ def bayes_gate_tail(varsigma: npt.ArrayLike) -> Values:
 
     Returns:
         d times the mean gain per step: tiny, but never 0 as with the naive gate.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(bayes_gate_tail(20.0)), 4))
+        0.0
     """
     noise = np.asarray(varsigma, float)
     if np.any(noise < _SMALLEST_TAIL_NOISE):

@@ -63,6 +63,10 @@ def second_moment_map(
 
     Raises:
         ValueError: If an argument is out of its range, or the shares do not sum to 1.
+
+    Example:
+        >>> second_moment_map(0.3, 0.3, 0.5, curvatures=[1.0, 0.1]).shape
+        (6, 6)
     """
     rho = np.asarray(alignment, float)[..., None, None]
     beta = np.asarray(decay, float)[..., None, None]
@@ -107,6 +111,9 @@ def quadratic_momentum_rate(
     Returns:
         The rate, negative where the run diverges.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(quadratic_momentum_rate(0.4, 0.4, 0.0, [1.0])), 4)  # -ln(1 - rho^2)
         0.1744
@@ -132,6 +139,13 @@ def best_quadratic_step(
 
     Returns:
         Rate, decay and step, in the broadcast shape of alignment and decay.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_quadratic_step(0.2, decay=0.5, curvatures=[1.0, 0.1]).rate), 4))
+        0.0165
     """
     rho, beta = np.broadcast_arrays(
         np.asarray(alignment, float),
@@ -160,6 +174,13 @@ def best_quadratic_momentum(
 
     Returns:
         Rate, decay and step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_quadratic_momentum(0.2, curvatures=[1.0, 0.1]).rate), 4))
+        0.0165
     """
     rho = np.asarray(alignment, float)
 

@@ -47,7 +47,7 @@ _RANGES = {
 
 
 def validate(reliability: Reliability) -> Reliability:
-    """Check that every field lies in its range.
+    """Check that every field lies in its range [definition].
 
     Fields that are JAX tracers have no value yet and are passed over.
 
@@ -98,6 +98,9 @@ def mean_alignment(reliability: Reliability) -> np.ndarray | float:
     Returns:
         The mean alignment, in the broadcast shape of the fields. Works on JAX arrays too.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(mean_alignment(Reliability(alignment=0.4, hallucination=0.25)), 12)
         0.3
@@ -108,7 +111,9 @@ def mean_alignment(reliability: Reliability) -> np.ndarray | float:
 
 @domain()
 def scaled(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
-    """Scaled alignment r = rho sqrt(d); for large d every law depends on rho and d through r only.
+    """Scaled alignment r = rho sqrt(d) [definition].
+
+    For large d every law depends on rho and d through r only.
 
     Args:
         alignment: rho.
@@ -116,13 +121,20 @@ def scaled(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
 
     Returns:
         r, in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(scaled(0.2, dim=40.0)), 4))
+        1.2649
     """
     return (np.asarray(alignment, float) * np.sqrt(dim))[()]
 
 
 @domain()
 def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
-    """Alignment rho = r / sqrt(d), the inverse of `scaled`.
+    """Alignment rho = r / sqrt(d), the inverse of `scaled` [definition].
 
     Args:
         scaled_alignment: r.
@@ -130,6 +142,13 @@ def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray 
 
     Returns:
         rho, in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(unscaled(0.3, dim=40.0)), 4))
+        0.0474
     """
     return (np.asarray(scaled_alignment, float) / np.sqrt(dim))[()]
 
@@ -138,7 +157,7 @@ def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray 
 def scaled_noise(
     score_noise: npt.ArrayLike, dim: npt.ArrayLike, noisy_scores: int = 2
 ) -> np.ndarray | float:
-    """Scaled noise of a measured *gain*: varsigma = sigma sqrt(k) d, with k noisy scores in it.
+    """Scaled noise of a measured *gain*: sigma sqrt(k) d with k noisy scores [definition].
 
     Args:
         score_noise: sigma, noise of one score relative to f.
@@ -148,5 +167,12 @@ def scaled_noise(
 
     Returns:
         varsigma, in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(scaled_noise(0.01, dim=40.0)), 4))
+        0.5657
     """
     return (np.sqrt(noisy_scores) * np.asarray(score_noise, float) * np.asarray(dim, float))[()]

@@ -56,6 +56,9 @@ def reuse_rate(k: npt.ArrayLike, persistence: npt.ArrayLike, cost: npt.ArrayLike
     Returns:
         (1 - gamma^(2k)) / ((1 - gamma^2) (c + k - 1)); k / (c + k - 1) at gamma = 1.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(reuse_rate(1, 0.95, 5.0), 3), round(reuse_rate(8, 0.95, 5.0), 3))
         0.2 0.479
@@ -81,6 +84,13 @@ def continuous_best_k(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> Values
 
     Returns:
         k, possibly below 1 (then diagnose every step); about sqrt(2 (c-1) / L) for slow rotation.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(continuous_best_k(0.5, cost=2.0)), 4))
+        0.9423
     """
     gamma = np.asarray(persistence, float)
     forgetting = -2.0 * np.log(gamma)
@@ -103,6 +113,9 @@ def best_reuse(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> BestReuse:
 
     Returns:
         k, rate and speedup over diagnosing every step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> best = best_reuse(0.95, 5.0)
@@ -132,5 +145,12 @@ def effective_cost(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> Values:
 
     Returns:
         c_eff in [max(1, (1 - gamma^2) c), c].
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(effective_cost(0.5, cost=2.0)), 4))
+        2.0
     """
     return (1.0 / np.asarray(best_reuse(persistence, cost).rate))[()]

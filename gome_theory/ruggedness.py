@@ -44,6 +44,13 @@ def rugged_noise(amplitude: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
 
     Returns:
         The standard deviation, in units of f.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(rugged_noise(0.1, dim=40.0)), 4))
+        0.4472
     """
     amplitude = np.asarray(amplitude, float)
     return (amplitude * np.sqrt(np.asarray(dim, float) / 2.0))[()]
@@ -65,6 +72,9 @@ def rugged_correlation(
 
     Returns:
         The correlation; 1 for short steps.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(rugged_correlation(0.1, period=0.1, dim=50), 3))
@@ -103,6 +113,9 @@ def rugged_search(
         Progress of the smooth part, acceptance, inflation and step. The steps must decorrelate the
         rugged part: check with `check_decorrelated`.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> smooth_part = rugged_search(0.0, amplitude=0.004, dim=50, suboptimality=1.0, alpha=1.2)
         >>> print(round(smooth_part.progress, 3))
@@ -121,7 +134,7 @@ def rugged_search(
 def check_decorrelated(
     step_length: npt.ArrayLike, period: npt.ArrayLike, dim: npt.ArrayLike
 ) -> Values:
-    """The correlation that a step leaves, with a warning where the noise picture fails.
+    """The correlation that a step leaves, with a warning where the noise picture fails [exact].
 
     Args:
         step_length: L.
@@ -130,6 +143,13 @@ def check_decorrelated(
 
     Returns:
         `rugged_correlation`; a `RegimeWarning` is given where it exceeds 1/10 in size.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(check_decorrelated(0.5, period=0.02, dim=40.0)), 4))
+        -0.0
     """
     left = rugged_correlation(step_length, period, dim)
     if np.any(np.abs(left) > _LARGEST_CORRELATION):
@@ -151,6 +171,13 @@ def basin_advantage(basins: npt.ArrayLike, traces: npt.ArrayLike, spread: npt.Ar
 
     Returns:
         Expected difference of the best basin's value; reasoning must make it up by smooth gain.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(basin_advantage(50, traces=3, spread=1.0)), 4))
+        1.4028
     """
     j = np.asarray(basins, float)
     k = np.asarray(traces, float)

@@ -32,7 +32,9 @@ def inverse_mills(t: npt.ArrayLike) -> np.ndarray:
 
 @domain(alpha=AT_LEAST_ZERO)
 def psi(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
-    """Gated progress at scaled step alpha: s [t Phi(t) + phi(t)], s = 2 alpha, t = r - alpha/2.
+    """Gated progress at scaled step alpha [asymptotic].
+
+    s [t Phi(t) + phi(t)] with s = 2 alpha, t = r - alpha/2.
 
     Args:
         r: Scaled alignment.
@@ -40,6 +42,13 @@ def psi(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
 
     Returns:
         d times the mean gain per step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(psi(0.3, alpha=1.2)), 4))
+        0.6402
     """
     r, alpha = np.asarray(r, float), np.asarray(alpha, float)
     t = r - alpha / 2.0
@@ -48,7 +57,7 @@ def psi(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
 
 @domain(alpha=AT_LEAST_ZERO)
 def acceptance(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
-    """Probability Phi(r - alpha/2) that a step of scaled length alpha improves.
+    """Probability Phi(r - alpha/2) that a step of scaled length alpha improves [asymptotic].
 
     Args:
         r: Scaled alignment.
@@ -56,6 +65,13 @@ def acceptance(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
 
     Returns:
         The acceptance probability, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(acceptance(0.3, alpha=1.2)), 4))
+        0.3821
     """
     return special.ndtr(np.asarray(r, float) - np.asarray(alpha, float) / 2.0)[()]
 
@@ -64,13 +80,21 @@ def acceptance(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
 def optimal_alpha(r: npt.ArrayLike) -> Values:
     """The best scaled step: alpha* = r + m(t), where t + m(t)/2 = r/2 and m = phi/Phi.
 
-    The left side is increasing and convex in t, so Newton's method from t = r/2 is monotone.
+    The left side is increasing and convex in t, so Newton's method from t = r/2 is monotone
+    [asymptotic in d].
 
     Args:
         r: Scaled alignment.
 
     Returns:
         alpha*; 1.224 at r = 0 (the classical one-plus-one evolution strategy), about r for large r.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(optimal_alpha(0.3)), 4))
+        1.3515
     """
     r = np.asarray(r, float)
     return (r + inverse_mills(_optimal_t(r)))[()]
@@ -78,7 +102,7 @@ def optimal_alpha(r: npt.ArrayLike) -> Values:
 
 @domain()
 def psi_g(r: npt.ArrayLike) -> Values:
-    """Best gated progress, alpha*^2 Phi(r - alpha*/2) (Theorem 1).
+    """Best gated progress, alpha*^2 Phi(r - alpha*/2) (Theorem 1) [asymptotic].
 
     It is increasing and convex, with psi_g' = 2 psi_g / alpha* and elasticity 2 r / alpha*.
 
@@ -87,6 +111,9 @@ def psi_g(r: npt.ArrayLike) -> Values:
 
     Returns:
         d times the best mean gain per gated step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> [round(float(v), 3) for v in psi_g([0.0, 0.5, 1.0, 2.0])]
@@ -103,13 +130,20 @@ def inverse_psi_g(progress: npt.ArrayLike) -> Values:
 
     log psi_g is increasing and concave (its slope 2/alpha* falls), so Newton's method on it is
     monotone after one step. It starts from one of two bounds: r <= sqrt(progress), because
-    psi_g(r) >= r^2; or, below psi_g(0), psi_g(-x) <= psi_g(0) exp(-x^2 / 2).
+    psi_g(r) >= r^2; or, below psi_g(0), psi_g(-x) <= psi_g(0) exp(-x^2 / 2) [asymptotic in d].
 
     Args:
         progress: Positive progress per step, times d.
 
     Returns:
         r, negative where progress < psi_g(0) = 0.405.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(inverse_psi_g(0.1)), 4))
+        -0.756
     """
     target = np.log(np.asarray(progress, float))
     below = target - np.log(psi_g(0.0))
@@ -128,7 +162,8 @@ def hallucinated_psi_g(
 ) -> Values:
     """Best gated progress of a hallucinating reasoner: max over alpha of the mixture of psi.
 
-    One step size serves both kinds of direction, since the reasoner cannot tell them apart.
+    One step size serves both kinds of direction, since the reasoner cannot tell them apart
+    [asymptotic].
 
     Args:
         r: Scaled alignment of sound directions.
@@ -137,6 +172,13 @@ def hallucinated_psi_g(
 
     Returns:
         d times the best mean gain per step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(hallucinated_psi_g(0.3, hallucination=0.1)), 4))
+        0.6214
     """
     inputs = (r, hallucination, hallucinated_r)
     r, h, r_h = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
@@ -201,7 +243,7 @@ class BayesGate(NamedTuple):
 def bayes_gate(
     r: npt.ArrayLike, varsigma: npt.ArrayLike, alpha: npt.ArrayLike | None = None
 ) -> BayesGate:
-    """A step accepted iff its posterior mean gain is positive (the gate rule).
+    """A step accepted iff its posterior mean gain is positive (the gate rule) [asymptotic].
 
     Prior gain N(mu, s^2) with mu = 2 alpha r - alpha^2, s = 2 alpha; measured with noise varsigma.
     The posterior mean has spread s_e = s^2 / sqrt(s^2 + varsigma^2), so that the progress is
@@ -215,6 +257,13 @@ def bayes_gate(
 
     Returns:
         Progress, step, threshold and acceptance.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(bayes_gate(0.3, varsigma=0.7).progress), 4))
+        0.6145
     """
     r, varsigma = np.broadcast_arrays(np.asarray(r, float), np.asarray(varsigma, float))
     if alpha is None:
@@ -233,7 +282,7 @@ def bayes_gate(
 
 @domain()
 def bayes_gated_psi(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> Values:
-    """Best progress psi(r; varsigma) of a Bayes-gated noisy step; see `bayes_gate`.
+    """Best progress psi(r; varsigma) of a Bayes-gated noisy step [asymptotic]; see `bayes_gate`.
 
     Args:
         r: Scaled alignment.
@@ -241,6 +290,13 @@ def bayes_gated_psi(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> Values:
 
     Returns:
         d times the mean true gain per step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(bayes_gated_psi(0.3, varsigma=0.7)), 4))
+        0.6145
     """
     return bayes_gate(r, varsigma).progress
 

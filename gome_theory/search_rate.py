@@ -22,15 +22,17 @@ from gome_theory._projection import (
     mean_max_squared,
 )
 from gome_theory._ranges import domain, floats
-from gome_theory.gradient_rate import (
+from gome_theory.best_step import (
     BestStep,
+    optimal_gated_gain,
+    optimal_gated_log_rate,
+)
+from gome_theory.gradient_rate import (
     Criterion,
     Values,
     by_criterion,
     gain_coefficients,
     gate_threshold,
-    optimal_gated_gain,
-    optimal_gated_log_rate,
 )
 
 
@@ -59,6 +61,13 @@ def hill_climb_rate(
 
     Returns:
         Rate, step and acceptance at the best step; d times the rate tends to 0.405 at rho_0 = 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(hill_climb_rate(40.0).rate), 4))
+        0.0105
     """
     law = by_criterion(criterion, log=optimal_gated_log_rate, gain=optimal_gated_gain)
     return law(base_alignment, dim)
@@ -76,6 +85,9 @@ def expected_max_projection(n: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
 
     Returns:
         e_{N,d}, about sqrt(2 ln N / d); increasing in N, decreasing in d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> round(float(expected_max_projection(5, 10)), 4)
@@ -98,6 +110,13 @@ def expected_max_squared_projection(n: npt.ArrayLike, dim: npt.ArrayLike) -> Val
 
     Returns:
         The expected largest squared projection, 1/d at N = 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(expected_max_squared_projection(5, dim=40.0)), 4))
+        0.0683
     """
     return mean_max_squared(n, dim)[()]
 
@@ -111,6 +130,13 @@ def expected_max_normal(n: npt.ArrayLike) -> Values:
 
     Returns:
         m_N, about sqrt(2 ln N).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(expected_max_normal(5)), 4))
+        1.163
     """
     n = np.asarray(n, float)
     nodes, weights = _quadrature()
@@ -151,6 +177,13 @@ def best_of_n_gain(
 
     Returns:
         The mean relative gain per batch of N.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_of_n_gain(5, dim=40.0)), 4))
+        0.0339
     """
     if step is None and not keep_incumbent:
         return _optimal_comma_gain(n, dim, base_alignment)
@@ -177,6 +210,13 @@ def best_of_n_log_rate(
 
     Returns:
         Mean decrease of log f per batch of N.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_of_n_log_rate(5, dim=40.0)), 4))
+        0.0353
     """
     return _best_of_n(n, dim, base_alignment, step, keep_incumbent, logarithmic=True)
 
@@ -201,6 +241,13 @@ def best_of_n_efficiency(
 
     Returns:
         Progress per batch, divided by N.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_of_n_efficiency(5, dim=40.0)), 4))
+        0.0071
     """
     law = by_criterion(criterion, log=best_of_n_log_rate, gain=best_of_n_gain)
     return (law(n, dim, base_alignment, keep_incumbent=keep_incumbent) / np.asarray(n, float))[()]
@@ -226,6 +273,9 @@ def most_efficient_n(
 
     Returns:
         The best N and its efficiency.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(most_efficient_n(1000).n)

@@ -178,6 +178,13 @@ def simulate_success_memory(
 
     Returns:
         Averages with standard errors.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(simulate_success_memory(0.5, persistence=0.5).progress), 4))
+        1.0625
     """
     field = success_memory(r, persistence, traces=traces, varsigma=varsigma)
     gate = bayes_gate(field.blended_alignment, varsigma, alpha)

@@ -63,6 +63,9 @@ def trace_totals(
     Returns:
         Mean, spread, and correlation T omega kappa / (1 - omega + T omega).
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> totals = trace_totals(8, r=0.6, alpha=1.2, dim=200, bias_share=0.1)
         >>> print(round(totals.mean, 5))
@@ -99,6 +102,13 @@ def best_trace(
 
     Returns:
         The expected value of the pick.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_trace(4, TraceTotals(0.2, 0.1, 0.0))), 4))
+        0.3029
     """
     K = np.asarray(traces, float)
     noise = np.asarray(score_noise, float)
@@ -130,6 +140,13 @@ def diversity_value(
 
     Returns:
         The difference; 0 at T = 1 if kappa = 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(diversity_value(4, traces=3, alpha=1.2, bias_share=0.1)), 4))
+        -1.1586
     """
     T, omega, kappa = floats(steps, bias_share, shared_bias)
     alpha, luck = np.asarray(alpha, float), np.asarray(expected_max_normal(traces))
@@ -154,6 +171,13 @@ def longest_diverse_run(
 
     Returns:
         T, not whole; 1 (no run at all) where m_K <= alpha.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(longest_diverse_run(3, alpha=0.3, bias_share=0.1)), 4))
+        6.3498
     """
     alpha = np.asarray(alpha, float)
     omega = np.asarray(bias_share, float)
@@ -186,6 +210,13 @@ def lead_lost_after(
 
     Returns:
         The number of steps; 0 where the run never leads.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(lead_lost_after(1.2, alpha=1.2, cost=1.0, bias_share=0.0)), 4))
+        inf
     """
     alpha = np.asarray(alpha, float)
     cost = np.asarray(cost, float)

@@ -52,6 +52,9 @@ def gap_psi(r: npt.ArrayLike, alpha: npt.ArrayLike, gap: npt.ArrayLike) -> Value
     Returns:
         d times the mean improvement of the best node by one expansion; `psi` at gap 0.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(gap_psi(0.0, 1.2, 2.0), 4))
         0.0817
@@ -76,6 +79,13 @@ def gap_gain(
 
     Returns:
         Mean improvement of the best node by one expansion, in units of f_node.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(gap_gain(0.2, step=0.2, dim=40.0, gap=0.0)), 4))
+        0.049
     """
     gap = np.asarray(gap, float)
     offset, spread = gain_coefficients(alignment, step)
@@ -104,6 +114,9 @@ def tree_progress(
 
     Returns:
         Progress, eta and the step. All visits at gap 0 give eta = 1 at the best step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> half_elsewhere = tree_progress(0.0, gaps=[0.0, 50.0])
@@ -145,6 +158,9 @@ def ucb1_pull_bound(
 
     Returns:
         An upper bound; simulated numbers are often several times smaller.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> print(round(ucb1_pull_bound(gap=0.5, horizon=1000), 1))

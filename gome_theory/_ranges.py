@@ -170,7 +170,8 @@ def domain(
 ) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
     """Decorate a law to refuse arguments outside the range that goes with their names.
 
-    A parameter without a range (a choice, a seed) is left alone, and so are None and functions. The
+    A parameter without a range (a choice, a seed) is left alone, and so are functions and
+    a default of None. The
     fields of a record are checked like parameters.
 
     Args:
@@ -195,7 +196,9 @@ vector. Pass a value in that range.
         @functools.wraps(law)
         def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
             for name, value in signature.bind(*args, **kwargs).arguments.items():
-                _check(name, value, exceptions.get(name))
+                optional = signature.parameters[name].default is None
+                if not (optional and value is None):
+                    check(name, value, exceptions.get(name))
             return law(*args, **kwargs)
 
         return checked
@@ -203,13 +206,23 @@ vector. Pass a value in that range.
     return decorate
 
 
-def _check(name: str, value: object, exception: Range | None) -> None:
+def check(name: str, value: object, exception: Range | None = None) -> None:
+    """Refuse an argument outside the range of its name; for a record, that of each field.
+
+    Args:
+        name: What the caller calls the argument.
+        value: Anything; functions and what has no range are let through.
+        exception: The range, if it is not the one in the table.
+
+    Raises:
+        ValueError: If a number is outside, or is not a number.
+    """
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
         for field, number in value._asdict().items():  # pyright: ignore[reportAttributeAccessIssue]
-            _check(f"{name}.{field}", number, None)
+            check(f"{name}.{field}", number)
         return
     allowed = exception or _RANGES.get(name)
-    if value is None or allowed is None or callable(value):
+    if allowed is None or callable(value):
         return
     in_range(
         name,

@@ -13,7 +13,7 @@ from gome_theory.crossover import Law, ungated_vs_hill_climb
 from gome_theory.effective_dimension import Curvature, effective_dimension, warn_few_directions
 from gome_theory.gradient_rate import Criterion, Values
 from gome_theory.hypercube import expected_runtime, gate_strictness, improving_probability
-from gome_theory.nk import neighbour_correlation, screened_gain
+from gome_theory.nk import check_neighbours, neighbour_correlation, screened_gain
 from gome_theory.reuse import effective_cost
 from gome_theory.scaled_rate import psi_g
 
@@ -179,6 +179,8 @@ def screening_vs_sampling(
         >>> print(round(at.alignment, 4))
         0.3098
     """
+    check_neighbours("sampled", sampled, loci)
+    check_neighbours("screened", screened, loci)
     drift = (1.0 - np.asarray(neighbour_correlation(loci, epistasis))) * np.asarray(fitness, float)
     batch = np.maximum(screened_gain(fitness, loci, epistasis, sampled), 0.0)
     target = np.asarray(cost, float) * batch / np.asarray(sampled, float) + drift

@@ -157,11 +157,7 @@ def screened_gain(
         0.7619
     """
     rho, m = np.asarray(prediction, float), np.asarray(screened, float)
-    if np.any(m > np.asarray(loci, float)):
-        raise ValueError(
-            f"`screened` is {screened} with {loci} `loci`: a point has only so many neighbours. "
-            "Pass screened <= loci."
-        )
+    check_neighbours("screened", m, loci)
     if np.any(np.asarray(loci, float) < _FEWEST_LOCI):
         warn_outside_regime(
             f"`loci` = {np.min(loci):g}: the gains of so few neighbours are not nearly normal with "
@@ -287,3 +283,21 @@ def _landscape(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> tuple[np.ndarra
             "others. Pass K <= N - 1."
         )
     return n, k
+
+
+def check_neighbours(name: str, count: npt.ArrayLike, loci: npt.ArrayLike) -> None:
+    """Refuse more neighbours than a point has.
+
+    Args:
+        name: What the caller calls the number of neighbours.
+        count: How many are looked at.
+        loci: N.
+
+    Raises:
+        ValueError: If there are more than N anywhere.
+    """
+    if np.any(np.asarray(count, float) > np.asarray(loci, float)):
+        raise ValueError(
+            f"`{name}` is {count} with {loci} `loci`: a point has only so many neighbours. "
+            f"Pass {name} <= loci."
+        )

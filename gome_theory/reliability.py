@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._ranges import domain
+from gome_theory._ranges import check, domain
 
 
 class RegimeWarning(UserWarning):
@@ -38,14 +38,6 @@ class Reliability(NamedTuple):
     score_noise: Any = 0.0
 
 
-_RANGES = {
-    "alignment": (-1.0, 1.0),
-    "hallucination": (0.0, 1.0),
-    "hallucination_alignment": (-1.0, 1.0),
-    "score_noise": (0.0, np.inf),
-}
-
-
 def validate(reliability: Reliability) -> Reliability:
     """Check that every field lies in its range [definition].
 
@@ -64,31 +56,16 @@ def validate(reliability: Reliability) -> Reliability:
         >>> validate(Reliability(alignment=0.2)).alignment
         0.2
     """
-    for name, (low, high) in _RANGES.items():
-        value = getattr(reliability, name)
+    for name, value in reliability._asdict().items():
         try:
-            numbers = np.asarray(value, float)
-        except TypeError as error:
+            np.asarray(value, float)
+        except TypeError:
             if hasattr(value, "__array__"):  # a tracer: an array without numbers
                 continue
-            raise ValueError(f"`{name}` must be a number or an array, got {value!r}.") from error
-        if not np.all((numbers >= low) & (numbers <= high)):
-            raise ValueError(
-                f"`{name}` is {value}, which is not in [{low:g}, {high:g}]: "
-                f"{_WHY[name]} Pass a value in that range."
-            )
+        check(name, value)
     return reliability
 
 
-_WHY = {
-    "alignment": "it is a projection on a unit vector.",
-    "hallucination": "it is a probability.",
-    "hallucination_alignment": "it is a projection on a unit vector.",
-    "score_noise": "it is a standard deviation.",
-}
-
-
-@domain()
 def mean_alignment(reliability: Reliability) -> np.ndarray | float:
     """Average alignment (1 - h) rho + h rho_h: all that an ungated mean gain depends on [exact].
 
@@ -105,6 +82,7 @@ def mean_alignment(reliability: Reliability) -> np.ndarray | float:
         >>> round(mean_alignment(Reliability(alignment=0.4, hallucination=0.25)), 12)
         0.3
     """
+    validate(reliability)
     share = reliability.hallucination
     return (1.0 - share) * reliability.alignment + share * reliability.hallucination_alignment
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gome_theory as gt
+from tests.statistical import assert_mean
 
 
 def test_published_choices():
@@ -25,7 +26,7 @@ def test_choice_of_simulated_traces(zeta, kappa):
     forecast = zeta * value + np.sqrt(1 - zeta**2) * error
     found = np.take_along_axis(value[..., 0], forecast.argmax(1), 1).max(1)
     expected = gt.basin_choice(K, J, zeta, kappa)
-    assert abs(found.mean() - expected) < 0.05 * expected + 4 * found.std() / np.sqrt(samples)
+    assert_mean(found, expected, slack=0.05 * expected)
 
 
 def test_limits():

@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 from scipy.optimize import minimize
 
 import gome_theory as gt
+from tests.statistical import assert_estimate
 
 alignments = st.floats(0.0, 0.999)
 shares = st.floats(0.0, 1.0)
@@ -82,7 +83,7 @@ def test_alignment_of_simulated_means():
     measured = signal.mean() / np.sqrt(energy.mean())
     spread = signal / np.sqrt(energy.mean()) - measured * energy / energy.mean() / 2
     expected = gt.consensus_alignment(rho, K, omega, kappa)
-    assert abs(measured - expected) < 4 * spread.std() / np.sqrt(samples)
+    assert_estimate(measured, expected, spread.std() / np.sqrt(samples))
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -29,6 +29,13 @@ from gome_theory.best_of_n import (
     select_best as select_best,
     smallest_useful_n as smallest_useful_n,
 )
+from gome_theory.best_step import (
+    BestStep as BestStep,
+    optimal_gated_gain as optimal_gated_gain,
+    optimal_gated_log_rate as optimal_gated_log_rate,
+    optimal_ungated_gain as optimal_ungated_gain,
+    optimal_ungated_log_rate as optimal_ungated_log_rate,
+)
 from gome_theory.bias import (
     BiasTrap as BiasTrap,
     bias_threshold as bias_threshold,
@@ -55,6 +62,11 @@ from gome_theory.crossover import (
     ungated_vs_best_line_search as ungated_vs_best_line_search,
     ungated_vs_best_of_n as ungated_vs_best_of_n,
     ungated_vs_hill_climb as ungated_vs_hill_climb,
+)
+from gome_theory.crossover_bias_cases import (
+    biased_case as biased_case,
+    budget_case as budget_case,
+    foresight_case as foresight_case,
 )
 from gome_theory.crossover_cases import (
     CrossoverCase as CrossoverCase,
@@ -88,14 +100,9 @@ from gome_theory.effective_dimension import (
     effective_dimension as effective_dimension,
 )
 from gome_theory.gradient_rate import (
-    BestStep as BestStep,
     gated_acceptance as gated_acceptance,
     gated_gain as gated_gain,
     gated_log_rate as gated_log_rate,
-    optimal_gated_gain as optimal_gated_gain,
-    optimal_gated_log_rate as optimal_gated_log_rate,
-    optimal_ungated_gain as optimal_ungated_gain,
-    optimal_ungated_log_rate as optimal_ungated_log_rate,
     ungated_gain as ungated_gain,
     ungated_log_rate as ungated_log_rate,
 )
@@ -111,6 +118,11 @@ from gome_theory.incumbent import (
     StoredIncumbent as StoredIncumbent,
     incumbent_error as incumbent_error,
     stored_incumbent as stored_incumbent,
+)
+from gome_theory.medals import (
+    medal_gap as medal_gap,
+    medal_rate as medal_rate,
+    widest_gap_budget as widest_gap_budget,
 )
 from gome_theory.memory_crossover import (
     biased_vs_hill_climb as biased_vs_hill_climb,
@@ -181,6 +193,7 @@ from gome_theory.scaled_rate import (
     acceptance as acceptance,
     bayes_gate as bayes_gate,
     bayes_gated_psi as bayes_gated_psi,
+    gate_worth as gate_worth,
     hallucinated_psi_g as hallucinated_psi_g,
     inverse_psi_g as inverse_psi_g,
     optimal_alpha as optimal_alpha,

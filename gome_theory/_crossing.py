@@ -4,7 +4,6 @@ Directed progress rises with alignment, so it meets the level of the search at m
 where it does not, the answer says who is ahead. Not covered: curves that turn (`crossover_cases`).
 """
 
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,7 +12,6 @@ import numpy.typing as npt
 
 from gome_theory._one_dimensional import solve_increasing
 from gome_theory.gradient_rate import Values
-from gome_theory.reliability import RegimeWarning
 
 _CROSSES = "Reasoning is ahead above this alignment, search below it."
 _SEARCH_WINS = (
@@ -27,7 +25,6 @@ _REASONING_WINS = (
 _SEARCH_STALLED = (
     "No crossover: the search makes no progress, so reasoning is ahead at every positive alignment."
 )
-_SMALLEST_SCALED_DIM = 30
 
 
 class Crossover(NamedTuple):
@@ -54,23 +51,15 @@ def level_alignment(
 
     Args:
         rate: Directed progress, continuous and increasing in its first argument, elementwise.
-        target: What the search makes for the price of one directed step.
+        target: What the search makes for the price of one directed step, >= 0.
         largest: Largest alignment to look at.
         *parameters: Passed to ``rate``; broadcast with ``target``.
 
     Returns:
         The crossover, in the broadcast shape.
-
-    Raises:
-        ValueError: If a target is negative or not a number.
     """
     inputs = (target, *parameters)
     target, *args = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
-    if not np.all(target >= 0.0):
-        raise ValueError(
-            "A cost, an efficiency or a search rate is negative or not a number, so there is "
-            "nothing to cross. Pass `cost` > 0 and `efficiency` >= 0."
-        )
     low, high = np.zeros(target.shape), np.full(target.shape, largest)
     rate_low, rate_high = rate(low, *args), rate(high, *args)
     search_wins = rate_high < target
@@ -89,20 +78,3 @@ def level_alignment(
     if alignment.ndim == 0:
         return Crossover(float(alignment), bool(exists), str(reason))
     return Crossover(alignment, exists, reason)
-
-
-def warn_below_scaled_regime(dim: npt.ArrayLike, *, stacklevel: int = 3) -> None:
-    """Warn where a scaled law is used below dimension 30.
-
-    Args:
-        dim: d.
-        stacklevel: Frames up to the caller who is to be told, as in `warnings.warn`.
-    """
-    smallest = float(np.min(dim))
-    if smallest < _SMALLEST_SCALED_DIM:
-        warnings.warn(
-            f"`dim` = {smallest:g}: scaled laws are derived for large dimensions and are 5 to 18 "
-            f'per cent off below {_SMALLEST_SCALED_DIM}. Use law="exact" where it is offered.',
-            RegimeWarning,
-            stacklevel=stacklevel,
-        )

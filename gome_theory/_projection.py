@@ -19,22 +19,6 @@ _NEGLIGIBLE = 1e-17
 _ALMOST_ONE = 1.0 - 1e-16
 
 
-def check_dim(dim: npt.ArrayLike) -> None:
-    """Refuse dimensions in which a projection has no density.
-
-    Args:
-        dim: Dimension d, one or many.
-
-    Raises:
-        ValueError: If any is below 2 or not a number.
-    """
-    if not np.all(np.asarray(dim, float) >= 2.0):
-        raise ValueError(
-            f"`dim` is {dim}: directions need at least 2 dimensions, because in fewer the "
-            "projection of a random direction has no density. Pass dim >= 2."
-        )
-
-
 def tail_probability(x: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray:
     """P(projection > x), the regularised incomplete beta function [exact]."""
     half = (np.asarray(dim, float) - 1.0) / 2.0

@@ -16,9 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._one_dimensional import maximise
-from gome_theory._ranges import in_range, noise_level
+from gome_theory._ranges import AT_LEAST_ZERO, Range, domain, floats
 from gome_theory.gradient_rate import Values
-from gome_theory.search_rate import BestCount, expected_max_normal
+from gome_theory.search_rate import BestCount, best_count, expected_max_normal
+
+_LOUDEST = 32.0
+_MANY = 2.0**53  # the largest N that a float tells from its neighbours
 
 
 class Selection(NamedTuple):
@@ -49,6 +52,7 @@ class NoisyBestOfN(NamedTuple):
     alpha: Values
 
 
+@domain()
 def select_best(n: npt.ArrayLike, spread: npt.ArrayLike, score_noise: npt.ArrayLike) -> Selection:
     """The pick among N normal candidates: value m_N s^2/v, optimism m_N sigma^2/v [exact].
 
@@ -62,18 +66,22 @@ def select_best(n: npt.ArrayLike, spread: npt.ArrayLike, score_noise: npt.ArrayL
     Returns:
         Value and optimism, in the units of ``spread``; value + optimism = m_N v.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(select_best(100, spread=1.0, score_noise=1.0).optimism, 3))
         1.773
     """
-    n = in_range("n", n, 1.0, np.inf, "a count, at least 1")
-    spread, noise = noise_level("spread", spread), noise_level("score_noise", score_noise)
+    n = np.asarray(n, float)
+    spread, noise = np.asarray(spread, float), np.asarray(score_noise, float)
     total = np.hypot(spread, noise)
     # Without any spread there is nothing to choose.
     per_unit = expected_max_normal(n) / np.where(total > 0.0, total, 1.0)
     return Selection((per_unit * spread**2)[()], (per_unit * noise**2)[()])
 
 
+@domain(alpha=AT_LEAST_ZERO)
 def noisy_best_of_n(
     n: npt.ArrayLike,
     r: npt.ArrayLike,
@@ -94,9 +102,16 @@ def noisy_best_of_n(
 
     Returns:
         Progress, efficiency, inflation and step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(noisy_best_of_n(5, r=0.3, varsigma=0.7).progress), 4))
+        2.0477
     """
-    n = in_range("n", n, 1.0, np.inf, "a count, at least 1")
-    inputs = (n, r, noise_level("varsigma", varsigma))
+    n = np.asarray(n, float)
+    inputs = (n, r, np.asarray(varsigma, float))
     n, r, noise = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
     largest = np.asarray(expected_max_normal(n))
     if alpha is None:
@@ -112,7 +127,10 @@ def noisy_best_of_n(
     return NoisyBestOfN(progress[()], (progress / n)[()], optimism, alpha[()])
 
 
-def most_efficient_noisy_n(varsigma: float, r: float = 0.0, *, largest: int = 256) -> BestCount:
+@domain()
+def most_efficient_noisy_n(
+    varsigma: npt.ArrayLike, r: npt.ArrayLike = 0.0, *, largest: int = 256
+) -> BestCount:
     """The N with the most progress per evaluation under noise, by trying 1..largest [asymptotic].
 
     More noise wants more candidates: at r = 0, N = 5 without noise, 9 at varsigma = 2, about 50
@@ -126,36 +144,47 @@ def most_efficient_noisy_n(varsigma: float, r: float = 0.0, *, largest: int = 25
     Returns:
         The best N and its efficiency (times d).
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
-        >>> most_efficient_noisy_n(2.0).n
-        9
+        >>> print(most_efficient_noisy_n([0.0, 2.0]).n)
+        [5 9]
     """
+    noise, scaled = np.broadcast_arrays(*floats(varsigma, r))
     counts = np.arange(1, largest + 1)
-    efficiency = np.asarray(noisy_best_of_n(counts, r, varsigma).efficiency)
-    best = int(np.argmax(efficiency))
-    return BestCount(int(counts[best]), float(efficiency[best]))
+    return best_count(
+        np.asarray(noisy_best_of_n(counts, scaled[..., None], noise[..., None]).efficiency)
+    )
 
 
-def smallest_useful_n(varsigma: float) -> int:
+@domain(varsigma=Range(0.0, _LOUDEST, "a standard deviation; beyond, N exceeds 10^15"))
+def smallest_useful_n(varsigma: npt.ArrayLike) -> np.ndarray | int:
     """The smallest N for which best-of-N progresses at all at r = 0: m_N > varsigma/4 [theorem].
 
     Progress alpha^2 (4 m_N/v - 1) is positive for some alpha iff 4 m_N > varsigma, since
     v >= varsigma with equality as alpha -> 0.
 
     Args:
-        varsigma: Scaled noise of one score.
+        varsigma: Scaled noise of one score, at most 32.
 
     Returns:
         N; it grows like exp(varsigma^2 / 32).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(smallest_useful_n([0.0, 2.0, 8.0]))
+        [ 2  2 28]
     """
-    noise = float(noise_level("varsigma", varsigma))
-    low, high = 1, 2
-    while expected_max_normal(high) <= noise / 4.0:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if expected_max_normal(middle) > noise / 4.0 else (middle, high)
-    return high
+    goal = np.asarray(varsigma, float) / 4.0
+    low, high = np.ones(goal.shape), np.full(goal.shape, _MANY)  # m_low <= goal < m_high
+    while np.any(high - low > 1.0):
+        middle = np.floor((low + high) / 2.0)
+        enough = (np.asarray(expected_max_normal(middle)) > goal) & (middle > low)
+        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
+    return high.astype(int)[()]
 
 
 def _progress(

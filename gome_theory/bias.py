@@ -22,12 +22,14 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import maximise, solve_increasing
-from gome_theory._ranges import in_range
+from gome_theory._ranges import POSITIVE, SHARE, domain, floats
+from gome_theory._regime import warn_below_scaled_regime, warn_outside_regime
 from gome_theory.consensus import effective_traces
 from gome_theory.gradient_rate import Criterion, Values, by_criterion
 from gome_theory.scaled_rate import inverse_mills
 
 _SMALLEST_STEP = 1e-6
+_SMALL_BIAS = 0.1
 
 
 class BiasTrap(NamedTuple):
@@ -44,6 +46,7 @@ class BiasTrap(NamedTuple):
     step: Values
 
 
+@domain()
 def persistent_share(
     bias_share: npt.ArrayLike, traces: npt.ArrayLike = 1, shared_bias: npt.ArrayLike = 1.0
 ) -> Values:
@@ -56,11 +59,19 @@ def persistent_share(
 
     Returns:
         Persistent energy of the mean error, in units of one trace's error energy.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(persistent_share(0.1)), 4))
+        0.1
     """
-    omega, K, kappa = _checked(bias_share, traces, shared_bias)
+    omega, K, kappa = floats(bias_share, traces, shared_bias)
     return (omega * (kappa + (1.0 - kappa) / K))[()]
 
 
+@domain()
 def bias_threshold(
     bias_share: npt.ArrayLike, traces: npt.ArrayLike = 1, shared_bias: npt.ArrayLike = 1.0
 ) -> Values:
@@ -77,6 +88,9 @@ def bias_threshold(
     Returns:
         The threshold.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(bias_threshold(0.05), 3), round(bias_threshold(0.05, 4, 0.0), 3))
         0.218 0.111
@@ -85,6 +99,7 @@ def bias_threshold(
     return np.sqrt(omega / (1.0 + omega))[()]
 
 
+@domain(step=POSITIVE)
 def trap_time(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -103,14 +118,22 @@ def trap_time(
 
     Returns:
         The number of steps.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(trap_time(0.2, step=0.2, bias_share=0.0)), 4))
+        inf
     """
-    rho = in_range("alignment", alignment, -1.0, 1.0, "a projection on a unit vector")
-    a = in_range("step", step, 0.0, np.inf, "a length", open_ends="low")
+    rho = np.asarray(alignment, float)
+    a = np.asarray(step, float)
     omega = np.asarray(persistent_share(bias_share, traces, shared_bias))
     push = np.asarray(a * np.sqrt((1.0 - rho**2) * omega))
     return np.where(push > 0.0, 1.0 / np.where(push > 0.0, push, 1.0), np.inf)[()]
 
 
+@domain(step=POSITIVE)
 def bias_trap(
     alignment: npt.ArrayLike,
     bias_share: npt.ArrayLike,
@@ -125,20 +148,24 @@ def bias_trap(
     Args:
         alignment: rho in [-1, 1].
         bias_share: omega in [0, 1].
-        step: a >= 0, along the mean direction, which is shorter the larger K; None takes the best
-        one (0, and c* = -1, where every step loses). traces: K >= 1, diagnoses averaged per step.
+        step: a > 0, along the mean direction, which is shorter the larger K; None takes the best
+            one (0, and c* = -1, where every step loses).
+        traces: K >= 1, diagnoses averaged per step.
         shared_bias: kappa in [0, 1], share of the bias common to them; irrelevant at K = 1.
         criterion: "log" for -ln den(c*), "gain" for 1 - den(c*).
 
     Returns:
         Rate, cosine and step.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> trap = bias_trap(0.3, bias_share=0.05, step=0.2)
         >>> print(round(trap.error_cosine, 4), round(trap.rate, 5))
         -0.812 0.01498
     """
-    rho = in_range("alignment", alignment, -1.0, 1.0, "a projection on a unit vector")
+    rho = np.asarray(alignment, float)
     omega = np.asarray(persistent_share(bias_share, traces, shared_bias))
     count = np.asarray(effective_traces(traces, bias_share, shared_bias))
     by_criterion(criterion, log=None, gain=None)
@@ -151,13 +178,14 @@ def bias_trap(
             return _settled(column[0], column[1], column[2], candidate, criterion)[0]
 
         step = maximise(rate, np.full(rho.shape, _SMALLEST_STEP), np.sqrt(count)).argument
-    a = in_range("step", step, 0.0, np.inf, "a length", open_ends="low")
+    a = np.asarray(step, float)
     value, cosine = _settled(rho, omega, count, a, criterion)
     if optimal:
         a, value = np.where(value > 0.0, a, 0.0), np.maximum(value, 0.0)
     return BiasTrap(value[()], cosine[()], np.broadcast_to(a, value.shape)[()])
 
 
+@domain()
 def small_bias_rate(alignment: npt.ArrayLike, bias_share: npt.ArrayLike) -> Values:
     """First order of the settled mean gain in omega: rho^2 - 2 q^3 (1 + q) omega [asymptotic].
 
@@ -170,13 +198,26 @@ def small_bias_rate(alignment: npt.ArrayLike, bias_share: npt.ArrayLike) -> Valu
 
     Returns:
         The mean gain per step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(small_bias_rate(0.2, bias_share=0.001)), 4))
+        0.0363
     """
-    rho = in_range("alignment", alignment, -1.0, 1.0, "a projection on a unit vector")
-    omega = in_range("bias_share", bias_share, 0.0, 1.0, "a share of the error")
+    rho = np.asarray(alignment, float)
+    omega = np.asarray(bias_share, float)
+    if np.any(omega > _SMALL_BIAS * rho**2):
+        warn_outside_regime(
+            f"`bias_share` exceeds {_SMALL_BIAS:g} `alignment`^2: the first order is up to 13 per "
+            "cent low at that bias and useless at 2.5 times as much. Use `bias_trap`."
+        )
     q = np.sqrt(1.0 - rho**2)
     return (rho**2 - 2.0 * q**3 * (1.0 + q) * omega)[()]
 
 
+@domain(step=POSITIVE, bias_share=SHARE._replace(open_ends="high"))
 def gated_bias_trap(
     alignment: npt.ArrayLike, bias_share: npt.ArrayLike, step: npt.ArrayLike, dim: npt.ArrayLike
 ) -> BiasTrap:
@@ -194,10 +235,18 @@ def gated_bias_trap(
 
     Returns:
         Log rate (never negative), cosine and step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(gated_bias_trap(0.2, bias_share=0.02, step=0.1, dim=40.0).rate), 4))
+        0.0162
     """
-    rho = in_range("alignment", alignment, -1.0, 1.0, "a projection on a unit vector")
-    omega = in_range("bias_share", bias_share, 0.0, 1.0, "a share", open_ends="high")
-    a = in_range("step", step, 0.0, np.inf, "a length", open_ends="low")
+    rho = np.asarray(alignment, float)
+    omega = np.asarray(bias_share, float)
+    a = np.asarray(step, float)
+    warn_below_scaled_regime(dim)
     inputs = np.broadcast_arrays(rho, omega, a, np.asarray(dim, float))
 
     def excess(cosine: np.ndarray, *args: np.ndarray) -> np.ndarray:
@@ -244,13 +293,3 @@ def _settled(
     cosine = np.where(push == 0.0, 0.0, np.where(np.isnan(cosine), -1.0, cosine))
     left = shrinkage(cosine, keep, push, energy)
     return (-np.log(left) if criterion == "log" else 1.0 - left), cosine
-
-
-def _checked(
-    bias_share: npt.ArrayLike, traces: npt.ArrayLike, shared_bias: npt.ArrayLike
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return (
-        in_range("bias_share", bias_share, 0.0, 1.0, "a share of the error"),
-        in_range("traces", traces, 1.0, np.inf, "a number of traces"),
-        in_range("shared_bias", shared_bias, 0.0, 1.0, "a share of the bias"),
-    )

@@ -21,15 +21,19 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._crossing import Crossover, level_alignment, warn_below_scaled_regime
-from gome_theory.gradient_rate import (
-    Criterion,
-    Values,
-    by_criterion,
+from gome_theory._crossing import Crossover, level_alignment
+from gome_theory._ranges import domain
+from gome_theory._regime import warn_below_scaled_regime
+from gome_theory.best_step import (
     optimal_gated_gain,
     optimal_gated_log_rate,
     optimal_ungated_gain,
     optimal_ungated_log_rate,
+)
+from gome_theory.gradient_rate import (
+    Criterion,
+    Values,
+    by_criterion,
 )
 from gome_theory.reliability import scaled
 from gome_theory.scaled_rate import bayes_gated_psi, hallucinated_psi_g, psi_g
@@ -61,6 +65,7 @@ class ProgressPerCost(NamedTuple):
     best_of_n: Values
 
 
+@domain()
 def gated_vs_gated(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -87,6 +92,9 @@ def gated_vs_gated(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(gated_vs_gated(dim=30, cost=2.0).alignment), 4)
         0.0863
@@ -108,6 +116,7 @@ def gated_vs_gated(
     return level_alignment(rate, target, _largest_alignment(law, criterion), dim, hallucination)
 
 
+@domain()
 def ungated_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -134,6 +143,9 @@ def ungated_vs_hill_climb(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(ungated_vs_hill_climb(dim=10, cost=3.0).alignment), 4)
         0.3354
@@ -146,6 +158,7 @@ def ungated_vs_hill_climb(
     return _solve_ungated(target, dim, hallucination, criterion, law)
 
 
+@domain()
 def ungated_vs_best_of_n(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -172,6 +185,13 @@ def ungated_vs_best_of_n(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(ungated_vs_best_of_n(40.0, cost=2.0, n=5).alignment), 4))
+        0.1155
     """
     cost, n = np.asarray(cost, float), np.asarray(n, float)
     if _is_scaled(law, dim):
@@ -182,6 +202,7 @@ def ungated_vs_best_of_n(
     return _solve_ungated(cost * level, dim, hallucination, criterion, law)
 
 
+@domain()
 def ungated_vs_best_line_search(
     dim: npt.ArrayLike, cost: npt.ArrayLike, n: npt.ArrayLike
 ) -> Crossover:
@@ -196,12 +217,20 @@ def ungated_vs_best_line_search(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(ungated_vs_best_line_search(40.0, cost=2.0, n=5).alignment), 4))
+        0.1653
     """
     n = np.asarray(n, float)
     level = expected_max_squared_projection(n, dim) / n
     return _solve_ungated(np.asarray(cost, float) * level, dim, 0.0, "gain", "exact")
 
 
+@domain()
 def bayes_gated_vs_bayes_gated(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -221,6 +250,14 @@ def bayes_gated_vs_bayes_gated(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = bayes_gated_vs_bayes_gated(40.0, cost=2.0, varsigma=0.7).alignment
+        >>> print(round(float(value), 4))
+        0.0683
     """
     warn_below_scaled_regime(dim)
     target = np.asarray(cost, float) * bayes_gated_psi(scaled(base_alignment, dim), varsigma)
@@ -231,6 +268,7 @@ def bayes_gated_vs_bayes_gated(
     return level_alignment(rate, target, 1.0, dim, varsigma)
 
 
+@domain()
 def progress_per_cost(
     alignment: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -255,6 +293,13 @@ def progress_per_cost(
     Returns:
         Four arrays; the undirected ones do not depend on ``alignment`` and keep the broadcast shape
         of their own arguments [exact].
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(progress_per_cost(0.2, dim=40.0, cost=2.0).gated), 4))
+        0.0279
     """
     cost = np.asarray(cost, float)
     gated = by_criterion(criterion, log=optimal_gated_log_rate, gain=optimal_gated_gain)
@@ -303,5 +348,5 @@ def _is_scaled(law: Law, dim: npt.ArrayLike) -> bool:
     if law not in ("exact", "scaled"):
         raise ValueError(f'`law` is {law!r}, which is unknown. Use "exact" or "scaled".')
     if law == "scaled":
-        warn_below_scaled_regime(dim, stacklevel=4)
+        warn_below_scaled_regime(dim, 'Use law="exact".')
     return law == "scaled"

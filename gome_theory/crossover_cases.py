@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._one_dimensional import solve_increasing
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain, in_range
 from gome_theory.advantage import coupled_gated_vs_gated
 from gome_theory.crossover import gated_vs_gated
 from gome_theory.reliability import scaled
@@ -40,6 +40,7 @@ class CrossoverCase(NamedTuple):
     reason: str
 
 
+@domain()
 def fixed_search_case(
     dim: float, cost: float, *, base_alignment: float = 0.0, efficiency: float = 1.0
 ) -> CrossoverCase:
@@ -53,6 +54,9 @@ def fixed_search_case(
 
     Returns:
         The case; crossings are in rho [exact].
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> fixed_search_case(10, 30.0).case
@@ -83,6 +87,7 @@ def fixed_search_case(
     )
 
 
+@domain()
 def coupled_search_case(cost: float, coupling: float) -> CrossoverCase:
     """Theorem 7: a search that is fed the reasoner's ability, r_0 = kappa r (crossings in r).
 
@@ -94,12 +99,15 @@ def coupled_search_case(cost: float, coupling: float) -> CrossoverCase:
         The case: "reasoning ahead" for c <= 1, "one crossover" for 1 < c < 1/kappa^2, else
         "search ahead" [theorem].
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> coupled_search_case(4.0, 0.6).case
         'search ahead'
     """
-    price = float(in_range("cost", cost, 0.0, np.inf, "a cost", open_ends="low"))
-    kappa = float(in_range("coupling", coupling, 0.0, 1.0, "a share of the reasoner's alignment"))
+    price = float(cost)
+    kappa = float(coupling)
     limit = kappa**-2.0 if kappa > 1e-100 else np.inf
     if price <= 1.0 and kappa < 1.0:
         return CrossoverCase(
@@ -127,6 +135,7 @@ def coupled_search_case(cost: float, coupling: float) -> CrossoverCase:
     )
 
 
+@domain()
 def rising_cost_case(
     cost: Callable[[np.ndarray], np.ndarray],
     largest_r: float,
@@ -149,6 +158,9 @@ def rising_cost_case(
     Returns:
         The case on that interval; crossings are in r.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> case = rising_cost_case(lambda r: 1.3 * np.exp(0.55 * r), largest_r=20.0)
         >>> case.case, [round(r, 3) for r in case.crossings]
@@ -161,16 +173,33 @@ def rising_cost_case(
         price = in_range("cost(r)", cost(r), 0.0, np.inf, "a cost", open_ends="low")
         return np.log(np.asarray(psi_g(r))) - np.log(price * level)
 
-    grid = np.linspace(0.0, largest_r, _SCAN_POINTS)
+    crossings, starts_ahead = scan(lead, largest_r, _SCAN_POINTS)
+    return _describe(crossings, starts_ahead, largest_r)
+
+
+def scan(
+    lead: Callable[[npt.ArrayLike], np.ndarray], largest: float, points: int
+) -> tuple[tuple[float, ...], bool]:
+    """Where the lead changes sign on [0, largest], and whether it is positive at 0.
+
+    Args:
+        lead: Elementwise function.
+        largest: End of the interval.
+        points: Points of the grid; changes closer together are not seen.
+
+    Returns:
+        The roots in increasing order, and the sign at 0.
+    """
+    grid = np.linspace(0.0, largest, points)
     signs = np.where(lead(grid) >= 0.0, 1.0, -1.0)
     turns = np.flatnonzero(signs[:-1] != signs[1:])
+    if not turns.size:
+        return (), bool(signs[0] > 0.0)
     rising = signs[turns + 1]  # the root finder takes increasing functions
-    roots = (
-        solve_increasing(lambda r, sign: sign * lead(r), grid[turns], grid[turns + 1], (rising,))
-        if turns.size
-        else turns
+    roots = solve_increasing(
+        lambda x, sign: sign * lead(x), grid[turns], grid[turns + 1], (rising,)
     )
-    return _describe(tuple(float(root) for root in roots), bool(signs[0] > 0.0), largest_r)
+    return tuple(float(root) for root in roots), bool(signs[0] > 0.0)
 
 
 def _describe(crossings: tuple[float, ...], starts_ahead: bool, largest_r: float) -> CrossoverCase:

@@ -18,8 +18,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._crossing import Crossover, level_alignment, warn_below_scaled_regime
-from gome_theory._ranges import in_range, noise_level
+from gome_theory._crossing import Crossover, level_alignment
+from gome_theory._ranges import domain
+from gome_theory._regime import warn_below_scaled_regime
 from gome_theory.best_of_n import noisy_best_of_n
 from gome_theory.gradient_rate import Values
 from gome_theory.incumbent import stored_incumbent
@@ -30,6 +31,7 @@ from gome_theory.scaled_rate import bayes_gated_psi
 NoisySearch = Literal["bayes", "naive", "stored", "best_of_n"]
 
 
+@domain()
 def noisy_search_rate(
     search: NoisySearch,
     r: npt.ArrayLike,
@@ -52,12 +54,15 @@ def noisy_search_rate(
     Returns:
         The rate at the best step, 0 where the search stalls.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> [round(float(noisy_search_rate(s, 0.0, 2.0)), 3) for s in ("bayes", "naive", "stored")]
         [0.089, 0.053, 0.161]
     """
-    noise = noise_level("varsigma", varsigma)
-    pays = 1.0 + in_range("rescoring", rescoring, 0.0, np.inf, "a cost")
+    noise = np.asarray(varsigma, float)
+    pays = 1.0 + np.asarray(rescoring, float)
     if search == "bayes":
         rate = bayes_gated_psi(r, np.sqrt(2.0) * noise) / pays
     elif search == "naive":
@@ -74,6 +79,7 @@ def noisy_search_rate(
     return np.asarray(rate)[()]
 
 
+@domain()
 def ungated_vs_noisy_search(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -102,6 +108,9 @@ def ungated_vs_noisy_search(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(ungated_vs_noisy_search(100, 2.0, varsigma=3.0, search="naive").reason[:49])
         No crossover: the search makes no progress, so re
@@ -117,6 +126,7 @@ def ungated_vs_noisy_search(
     return level_alignment(rate, target, 1.0, hallucination)
 
 
+@domain()
 def bayes_gated_vs_noisy_search(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -142,6 +152,14 @@ def bayes_gated_vs_noisy_search(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> at = bayes_gated_vs_noisy_search(40.0, cost=2.0, varsigma=0.7, search="best_of_n")
+        >>> print(round(at.alignment, 4))
+        0.0312
     """
     warn_below_scaled_regime(dim)
     r_0 = scaled(base_alignment, dim)

@@ -7,17 +7,20 @@ reasoning or search ahead at every alignment. The vectorised numbers are in `cro
 
 import numpy as np
 
-from gome_theory._ranges import in_range
+from gome_theory._ranges import SHARE, domain
+from gome_theory._regime import warn_below_scaled_regime
 from gome_theory.crossover_cases import CrossoverCase
-from gome_theory.effective_dimension import Curvature, effective_dimension
+from gome_theory.effective_dimension import Curvature, effective_dimension, warn_few_directions
 from gome_theory.hypercube import gate_strictness
 from gome_theory.noisy_gate import NAIVE_STALL_NOISE, naive_gate
 from gome_theory.ruggedness import basin_advantage
 from gome_theory.scaled_rate import psi_g
 
 
+@domain()
 def anisotropic_case(cost: float, curvature: Curvature) -> CrossoverCase:
-    """Ungated steps against hill climbing on a quadratic: one crossover iff c < d_eff/0.405.
+    """Ungated steps against hill climbing on a quadratic: one crossover iff c < d_eff/0.405
+    [asymptotic].
 
     Args:
         cost: c > 0.
@@ -25,9 +28,19 @@ def anisotropic_case(cost: float, curvature: Curvature) -> CrossoverCase:
 
     Returns:
         The case; crossings are in rho.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> from gome_theory.effective_dimension import curvature_of
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> anisotropic_case(2.0, valley).case
+        'one crossover'
     """
+    warn_few_directions(curvature)
     d_eff, d = float(effective_dimension(curvature)), float(curvature.dim)
-    price = float(in_range("cost", cost, 0.0, np.inf, "a cost", open_ends="low")) * psi_g(0.0)
+    price = float(cost) * psi_g(0.0)
     if price >= d_eff:
         return CrossoverCase(
             "search ahead",
@@ -42,6 +55,7 @@ def anisotropic_case(cost: float, curvature: Curvature) -> CrossoverCase:
     )
 
 
+@domain(improving_share=SHARE._replace(open_ends="high"))
 def random_flips_case(
     improving_share: float, cost: float, false_accept: float = 0.0, false_reject: float = 0.0
 ) -> CrossoverCase:
@@ -55,9 +69,16 @@ def random_flips_case(
 
     Returns:
         The case.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> random_flips_case(0.4, cost=2.0).case
+        'one crossover'
     """
     tau = float(gate_strictness(false_accept, false_reject))
-    phi = float(in_range("improving_share", improving_share, 0.0, 1.0, "a share", open_ends="high"))
+    phi = float(improving_share)
     if phi <= tau:
         floor = (tau - phi) / (1.0 - phi)
         return CrossoverCase(
@@ -81,6 +102,7 @@ def random_flips_case(
     )
 
 
+@domain()
 def noisy_search_case(dim: float, cost: float, varsigma: float) -> CrossoverCase:
     """Ungated reasoning against naive re-scored search of undirected proposals (crossings in rho).
 
@@ -91,7 +113,15 @@ def noisy_search_case(dim: float, cost: float, varsigma: float) -> CrossoverCase
 
     Returns:
         The case: from varsigma = 4 on the search has stalled [theorem].
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> noisy_search_case(100.0, cost=2.0, varsigma=2.0).case
+        'one crossover'
     """
+    warn_below_scaled_regime(dim)
     if varsigma >= NAIVE_STALL_NOISE:
         return CrossoverCase(
             "reasoning ahead",
@@ -107,8 +137,10 @@ def noisy_search_case(dim: float, cost: float, varsigma: float) -> CrossoverCase
     return CrossoverCase("one crossover", (rho,), f"rho*^2 = c psi_naive / d: level at {rho:.4g}.")
 
 
+@domain()
 def basin_case(basins: float, traces: float, spread: float, smooth_gain: float) -> CrossoverCase:
-    """Many basins: (m_J - m_K) s_b against all that descent inside a basin can gain.
+    """Many basins: (m_J - m_K) s_b against all that descent inside a basin can gain
+    [mean-field].
 
     Args:
         basins: J, independent basins the search samples with the budget.
@@ -118,6 +150,13 @@ def basin_case(basins: float, traces: float, spread: float, smooth_gain: float) 
 
     Returns:
         The case; "one crossover" has no number here, only that one is possible.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> basin_case(50, traces=4, spread=1.0, smooth_gain=1.0).case
+        'search ahead'
     """
     bonus = float(basin_advantage(basins, traces, spread))
     if bonus > smooth_gain:

@@ -8,16 +8,17 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._crossing import Crossover, level_alignment
-from gome_theory._ranges import in_range
+from gome_theory._ranges import BITS, DIAGNOSIS_COST, domain
 from gome_theory.crossover import Law, ungated_vs_hill_climb
-from gome_theory.effective_dimension import Curvature, effective_dimension
+from gome_theory.effective_dimension import Curvature, effective_dimension, warn_few_directions
 from gome_theory.gradient_rate import Criterion, Values
 from gome_theory.hypercube import expected_runtime, gate_strictness, improving_probability
-from gome_theory.nk import neighbour_correlation, screened_gain
+from gome_theory.nk import check_neighbours, neighbour_correlation, screened_gain
 from gome_theory.reuse import effective_cost
 from gome_theory.scaled_rate import psi_g
 
 
+@domain()
 def anisotropic_vs_hill_climb(cost: npt.ArrayLike, curvature: Curvature) -> Crossover:
     """Ungated directed steps against hill climbing on a quadratic [asymptotic].
 
@@ -30,8 +31,18 @@ def anisotropic_vs_hill_climb(cost: npt.ArrayLike, curvature: Curvature) -> Cros
 
     Returns:
         The crossover; on the sphere (d_eff = d) it is rho*^2 = 0.405 c / d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> from gome_theory.effective_dimension import curvature_of
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> print(round(anisotropic_vs_hill_climb(2.0, valley).alignment, 4))
+        0.09
     """
-    price = in_range("cost", cost, 0.0, np.inf, "a cost", open_ends="low") * psi_g(0.0)
+    price = np.asarray(cost, float) * psi_g(0.0)
+    warn_few_directions(curvature)
     d_eff, d = np.asarray(effective_dimension(curvature)), np.asarray(curvature.dim, float)
 
     def rate(rho: np.ndarray, many: np.ndarray, ratio: np.ndarray) -> Values:
@@ -41,6 +52,7 @@ def anisotropic_vs_hill_climb(cost: npt.ArrayLike, curvature: Curvature) -> Cros
     return level_alignment(rate, price, 1.0, d, d_eff)
 
 
+@domain()
 def directed_vs_random_flips(
     improving_share: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -63,12 +75,15 @@ def directed_vs_random_flips(
     Returns:
         The crossover; it moves left as phi falls along a run.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(directed_vs_random_flips(0.4, 2.0).alignment, 3))
         0.667
     """
     tau = gate_strictness(false_accept, false_reject)
-    phi = in_range("improving_share", improving_share, 0.0, 1.0, "a share of all flips")
+    phi = np.asarray(improving_share, float)
     level = np.asarray(cost, float) * np.maximum(phi - tau, 0.0)
 
     def rate(rho: np.ndarray, share: np.ndarray, strictness: np.ndarray) -> Values:
@@ -96,6 +111,7 @@ _SEARCH_LOSES = (
 )
 
 
+@domain(initial_wrong=BITS, dim=BITS)
 def directed_vs_random_run(
     initial_wrong: npt.ArrayLike, dim: npt.ArrayLike, cost: npt.ArrayLike
 ) -> Crossover:
@@ -111,15 +127,23 @@ def directed_vs_random_run(
 
     Returns:
         The crossover; none where even a perfect reasoner pays more, c k_0 > d H_{k_0}.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(directed_vs_random_run(30, dim=60, cost=2.0).alignment), 4))
+        0.0792
     """
 
     def speed(rho: np.ndarray, wrong: np.ndarray, d: np.ndarray) -> Values:
         return np.asarray(expected_runtime(wrong, d, 0.0)) / expected_runtime(wrong, d, rho)
 
-    wrong = in_range("initial_wrong", initial_wrong, 1.0, np.inf, "a number of wrong bits")
+    wrong = np.asarray(initial_wrong, float)
     return level_alignment(speed, cost, 1.0, wrong, dim)
 
 
+@domain()
 def screening_vs_sampling(
     fitness: npt.ArrayLike,
     loci: npt.ArrayLike,
@@ -145,7 +169,18 @@ def screening_vs_sampling(
 
     Returns:
         The crossover; where sampling loses ground (high z), the correlation that makes progress.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> landscape = {"loci": 24, "epistasis": 2}
+        >>> at = screening_vs_sampling(0.5, **landscape, screened=20, sampled=4, cost=2.0)
+        >>> print(round(at.alignment, 4))
+        0.3098
     """
+    check_neighbours("sampled", sampled, loci)
+    check_neighbours("screened", screened, loci)
     drift = (1.0 - np.asarray(neighbour_correlation(loci, epistasis))) * np.asarray(fitness, float)
     batch = np.maximum(screened_gain(fitness, loci, epistasis, sampled), 0.0)
     target = np.asarray(cost, float) * batch / np.asarray(sampled, float) + drift
@@ -155,6 +190,7 @@ def screening_vs_sampling(
     return level_alignment(lambda rho, top, up: rho * top + up, target + shift, 1.0, best, shift)
 
 
+@domain(cost=DIAGNOSIS_COST)
 def reusing_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -176,6 +212,13 @@ def reusing_vs_hill_climb(
 
     Returns:
         The crossover, at most that without reuse.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(reusing_vs_hill_climb(40.0, cost=2.0, persistence=0.5).alignment), 4))
+        0.1409
     """
     return ungated_vs_hill_climb(
         dim, effective_cost(persistence, cost), criterion=criterion, law=law

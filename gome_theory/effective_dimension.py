@@ -16,15 +16,15 @@ lower one where d_eff > d, or never (`anisotropic_vs_hill_climb`).
 Not covered: preconditioned proposals, gradients that change direction along the run.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain
+from gome_theory._regime import warn_outside_regime
 from gome_theory.gradient_rate import Values
-from gome_theory.reliability import RegimeWarning, scaled
+from gome_theory.reliability import scaled
 from gome_theory.scaled_rate import psi_g
 
 _SMALLEST_PARTICIPATION = 10.0
@@ -48,8 +48,9 @@ class Curvature(NamedTuple):
     participation: Values = np.inf
 
 
+@domain()
 def curvature_of(eigenvalues: npt.ArrayLike, gradient: npt.ArrayLike) -> Curvature:
-    """Summarise a quadratic from the eigenvalues of H and the gradient in its eigenbasis.
+    """Summarise a quadratic from the eigenvalues of H and the gradient in its eigenbasis [exact].
 
     Args:
         eigenvalues: Positive eigenvalues of H, last axis.
@@ -57,8 +58,16 @@ def curvature_of(eigenvalues: npt.ArrayLike, gradient: npt.ArrayLike) -> Curvatu
 
     Returns:
         The record.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = curvature_of([1.0, 0.1, 2.0], gradient=[1.0, 0.0, -2.0]).gradient_norm
+        >>> print(round(float(value), 4))
+        2.2361
     """
-    h = in_range("eigenvalues", eigenvalues, 0.0, np.inf, "a curvature", open_ends="low")
+    h = np.asarray(eigenvalues, float)
     squared = np.square(np.asarray(gradient, float))
     total = squared.sum(-1)
     return Curvature(
@@ -70,14 +79,20 @@ def curvature_of(eigenvalues: npt.ArrayLike, gradient: npt.ArrayLike) -> Curvatu
     )
 
 
+@domain()
 def effective_dimension(curvature: Curvature) -> Values:
-    """d_eff = tr H / lambda_g: d on the sphere; small where the gradient points up a steep valley.
+    """d_eff = tr H / lambda_g [definition].
+
+    It is d on the sphere, and small where the gradient points up a steep valley.
 
     Args:
         curvature: The point.
 
     Returns:
         d_eff.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> steep = curvature_of([1.0] + [0.01] * 99, [1.0] + [0.0] * 99)
@@ -87,6 +102,7 @@ def effective_dimension(curvature: Curvature) -> Values:
     return (np.asarray(curvature.trace, float) / curvature.along_gradient)[()]
 
 
+@domain()
 def anisotropic_ungated_gain(alignment: npt.ArrayLike, curvature: Curvature) -> Values:
     """Best absolute mean gain of an ungated step of fixed length [exact].
 
@@ -98,13 +114,22 @@ def anisotropic_ungated_gain(alignment: npt.ArrayLike, curvature: Curvature) -> 
 
     Returns:
         Decrease of f; 0 where rho <= 0 (no step).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> print(round(float(anisotropic_ungated_gain(0.3, valley)), 3))
+        16.071
     """
-    rho = np.maximum(in_range("alignment", alignment, -1.0, 1.0, "a projection"), 0.0)
+    rho = np.maximum(np.asarray(alignment, float), 0.0)
     mean = np.asarray(curvature.trace, float) / curvature.dim
     paid = rho**2 * curvature.along_gradient + (1.0 - rho**2) * mean
     return (np.square(curvature.gradient_norm) * rho**2 / (2.0 * paid))[()]
 
 
+@domain()
 def anisotropic_gated_gain(alignment: npt.ArrayLike, curvature: Curvature) -> Values:
     """Best absolute mean gain of a gated step; at rho = 0 that of hill climbing [asymptotic].
 
@@ -114,14 +139,29 @@ def anisotropic_gated_gain(alignment: npt.ArrayLike, curvature: Curvature) -> Va
 
     Returns:
         Decrease of f: |g|^2 psi_g(rho sqrt(d)) / (2 tr H).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> valley = curvature_of([1.0] * 20 + [0.1] * 80, [1.0] * 100)
+        >>> print(round(float(anisotropic_gated_gain(0.0, valley)), 3))   # hill climbing
+        0.723
+    """
+    warn_few_directions(curvature)
+    progress = np.asarray(psi_g(scaled(alignment, curvature.dim)))
+    return (np.square(curvature.gradient_norm) * progress / (2.0 * curvature.trace))[()]
+
+
+def warn_few_directions(curvature: Curvature) -> None:
+    """Warn where too few directions share the curvature for a random one to pay its mean.
+
+    Args:
+        curvature: The point.
     """
     smallest = float(np.min(curvature.participation))
     if smallest < _SMALLEST_PARTICIPATION:
-        warnings.warn(
+        warn_outside_regime(
             f"`curvature.participation` = {smallest:.3g}: so few directions carry the curvature "
-            "that a random direction's cost is not close to its mean. Read it as an estimate.",
-            RegimeWarning,
-            stacklevel=2,
+            "that a random direction's cost is not close to its mean. Read it as an estimate."
         )
-    progress = np.asarray(psi_g(scaled(alignment, curvature.dim)))
-    return (np.square(curvature.gradient_norm) * progress / (2.0 * curvature.trace))[()]

@@ -21,31 +21,14 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._one_dimensional import maximise
-from gome_theory._projection import check_dim, expectation_above, tail_mean, tail_probability
+from gome_theory._projection import expectation_above, tail_mean, tail_probability
+from gome_theory._ranges import domain
 
-# Best steps are at most 1 for rho >= 0; longer ones matter only for rho < 0 at d <= 5.
-_LARGEST_STEP = 10.0
-_SMALLEST_SCALED_STEP = 1e-3
 _TINY = 1e-300
 
 Values = np.ndarray | float
 Criterion = Literal["log", "gain"]
 _Choice = TypeVar("_Choice")
-
-
-class BestStep(NamedTuple):
-    """The best step size of a law.
-
-    Attributes:
-        rate: Gain or log rate per step at that step size.
-        step: a, the step length in units of the distance to the optimum.
-        acceptance: Probability that the gate accepts (1 for ungated steps).
-    """
-
-    rate: Values
-    step: Values
-    acceptance: Values
 
 
 class GainCoefficients(NamedTuple):
@@ -101,6 +84,7 @@ def gate_threshold(coefficients: GainCoefficients) -> np.ndarray:
     return np.clip(threshold, -1.0, 1.0)
 
 
+@domain()
 def ungated_gain(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -119,36 +103,19 @@ def ungated_gain(
     Returns:
         The mean relative gain; rho_bar = (1-h) rho + h rho_h.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(ungated_gain(0.3, 0.3), 12))
         0.09
     """
-    mean = _mixture(lambda rho: rho, alignment, hallucination, hallucination_alignment)
+    mean = mixture(lambda rho: rho, alignment, hallucination, hallucination_alignment)
     step = np.asarray(step, float)
     return (2.0 * step * mean - step**2)[()]
 
 
-def optimal_ungated_gain(
-    alignment: npt.ArrayLike,
-    *,
-    hallucination: npt.ArrayLike = 0.0,
-    hallucination_alignment: npt.ArrayLike = 0.0,
-) -> BestStep:
-    """Best mean gain of an ungated step, rho_bar^2 at a = rho_bar (or no step) [exact, every d].
-
-    Args:
-        alignment: rho of a sound direction.
-        hallucination: h.
-        hallucination_alignment: rho_h.
-
-    Returns:
-        The best step; rate and step are 0 where the mean alignment is not positive.
-    """
-    mean = _mixture(lambda rho: rho, alignment, hallucination, hallucination_alignment)
-    step = np.maximum(mean, 0.0)
-    return BestStep((step**2)[()], step[()], np.ones_like(step)[()])
-
-
+@domain()
 def gated_gain(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -172,6 +139,9 @@ def gated_gain(
     Returns:
         The mean relative gain.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(gated_gain(0.3, 0.3, 16), 4))
         0.1092
@@ -183,9 +153,10 @@ def gated_gain(
         above = coefficients.offset * tail_probability(threshold, dim)
         return above + coefficients.spread * tail_mean(threshold, dim)
 
-    return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
+    return mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
+@domain()
 def gated_acceptance(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -205,14 +176,22 @@ def gated_acceptance(
 
     Returns:
         The acceptance probability.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(gated_acceptance(0.2, step=0.2, dim=40.0)), 4))
+        0.7459
     """
 
     def sound(rho: np.ndarray) -> np.ndarray:
         return tail_probability(gate_threshold(gain_coefficients(rho, step)), dim)
 
-    return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
+    return mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
+@domain()
 def ungated_log_rate(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -232,15 +211,23 @@ def ungated_log_rate(
 
     Returns:
         Mean decrease of log f per step; negative if the typical run gets worse.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(ungated_log_rate(0.2, step=0.2, dim=40.0)), 4))
+        0.0428
     """
 
     def sound(rho: np.ndarray) -> np.ndarray:
         coefficients = gain_coefficients(rho, step)
         return _log_progress(coefficients, -np.ones_like(coefficients.offset), dim)
 
-    return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
+    return mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
+@domain()
 def gated_log_rate(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -260,84 +247,23 @@ def gated_log_rate(
 
     Returns:
         Mean decrease of log f per step, non-negative.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(gated_log_rate(0.2, step=0.2, dim=40.0)), 4))
+        0.0515
     """
 
     def sound(rho: np.ndarray) -> np.ndarray:
         coefficients = gain_coefficients(rho, step)
         return _log_progress(coefficients, gate_threshold(coefficients), dim)
 
-    return _mixture(sound, alignment, hallucination, hallucination_alignment)[()]
+    return mixture(sound, alignment, hallucination, hallucination_alignment)[()]
 
 
-def optimal_gated_gain(
-    alignment: npt.ArrayLike,
-    dim: npt.ArrayLike,
-    *,
-    hallucination: npt.ArrayLike = 0.0,
-    hallucination_alignment: npt.ArrayLike = 0.0,
-) -> BestStep:
-    """Best mean gain of a gated step over the step size; see `gated_gain` [exact].
-
-    Args:
-        alignment: rho of a sound direction.
-        dim: d >= 2.
-        hallucination: h.
-        hallucination_alignment: rho_h.
-
-    Returns:
-        Rate, step and acceptance at the best step.
-    """
-    return _best_step(gated_gain, alignment, dim, hallucination, hallucination_alignment)
-
-
-def optimal_gated_log_rate(
-    alignment: npt.ArrayLike,
-    dim: npt.ArrayLike,
-    *,
-    hallucination: npt.ArrayLike = 0.0,
-    hallucination_alignment: npt.ArrayLike = 0.0,
-) -> BestStep:
-    """Best log rate of a gated step over the step size; see `gated_log_rate` [exact].
-
-    It grows without bound as rho -> 1 (a perfect direction of the right length ends the run).
-
-    Args:
-        alignment: rho of a sound direction.
-        dim: d >= 2.
-        hallucination: h.
-        hallucination_alignment: rho_h.
-
-    Returns:
-        Rate, step and acceptance at the best step.
-    """
-    return _best_step(gated_log_rate, alignment, dim, hallucination, hallucination_alignment)
-
-
-def optimal_ungated_log_rate(
-    alignment: npt.ArrayLike,
-    dim: npt.ArrayLike,
-    *,
-    hallucination: npt.ArrayLike = 0.0,
-    hallucination_alignment: npt.ArrayLike = 0.0,
-) -> BestStep:
-    """Best log rate of an ungated step over the step size (or no step) [exact].
-
-    Args:
-        alignment: rho of a sound direction.
-        dim: d >= 2.
-        hallucination: h.
-        hallucination_alignment: rho_h.
-
-    Returns:
-        Rate, step and acceptance 1; rate and step are 0 where every step loses.
-    """
-    best = _best_step(ungated_log_rate, alignment, dim, hallucination, hallucination_alignment)
-    moves = np.asarray(best.rate) > 0.0
-    rate, step = (np.where(moves, value, 0.0)[()] for value in (best.rate, best.step))
-    return BestStep(rate, step, np.ones_like(rate)[()])
-
-
-def _mixture(
+def mixture(
     law: Callable[[np.ndarray], np.ndarray],
     alignment: npt.ArrayLike,
     hallucination: npt.ArrayLike,
@@ -362,32 +288,3 @@ def _log_progress(
         return -np.log(np.maximum(1.0 - offset - spread * w, _TINY))
 
     return expectation_above(progress, threshold, dim)
-
-
-def _best_step(
-    law: Callable[..., Values],
-    alignment: npt.ArrayLike,
-    dim: npt.ArrayLike,
-    hallucination: npt.ArrayLike,
-    hallucination_alignment: npt.ArrayLike,
-) -> BestStep:
-    """Maximise ``law`` over the step size."""
-    check_dim(dim)
-    inputs = (alignment, dim, hallucination, hallucination_alignment)
-    rho, d, h, rho_h = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
-    column = [value[..., None] for value in (rho, d, h, rho_h)]
-
-    def rate(step: np.ndarray) -> np.ndarray:
-        return np.asarray(
-            law(
-                column[0],
-                step,
-                column[1],
-                hallucination=column[2],
-                hallucination_alignment=column[3],
-            )
-        )
-
-    step, value = maximise(rate, _SMALLEST_SCALED_STEP / np.sqrt(d), _LARGEST_STEP)
-    accepted = gated_acceptance(rho, step, d, hallucination=h, hallucination_alignment=rho_h)
-    return BestStep(value[()], step[()], accepted)

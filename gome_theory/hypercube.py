@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from gome_theory._ranges import in_range
+from gome_theory._ranges import AT_LEAST_ZERO, BITS, PROBABILITY, domain, floats
 from gome_theory.gradient_rate import Values
 
 
+@domain(alignment=PROBABILITY)
 def improving_probability(alignment: npt.ArrayLike, improving_share: npt.ArrayLike) -> Values:
     """pi = rho + (1 - rho) phi [exact].
 
@@ -30,12 +31,20 @@ def improving_probability(alignment: npt.ArrayLike, improving_share: npt.ArrayLi
 
     Returns:
         Probability that a proposed flip improves.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(improving_probability(0.2, improving_share=0.4)), 4))
+        0.52
     """
-    rho = in_range("alignment", alignment, 0.0, 1.0, "a probability")
-    phi = in_range("improving_share", improving_share, 0.0, 1.0, "a share of all flips")
+    rho = np.asarray(alignment, float)
+    phi = np.asarray(improving_share, float)
     return (rho + (1.0 - rho) * phi)[()]
 
 
+@domain(alignment=PROBABILITY)
 def flip_rate(
     alignment: npt.ArrayLike,
     improving_share: npt.ArrayLike,
@@ -56,15 +65,19 @@ def flip_rate(
     Returns:
         Expected decrease of the number of wrong bits per step; may be negative.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(flip_rate(0.3, 0.5), 3))
         0.65
     """
     pi = np.asarray(improving_probability(alignment, improving_share))
-    wrong, missed = _gate(false_accept, false_reject)
+    wrong, missed = floats(false_accept, false_reject)
     return (pi * (1.0 - missed + wrong) - wrong)[()]
 
 
+@domain()
 def gate_strictness(false_accept: npt.ArrayLike, false_reject: npt.ArrayLike) -> Values:
     """tau = FA / (1 - FR + FA): the improving share at which a gated step gains nothing [exact].
 
@@ -77,8 +90,12 @@ def gate_strictness(false_accept: npt.ArrayLike, false_reject: npt.ArrayLike) ->
 
     Raises:
         ValueError: If a gate accepts nothing at all.
+
+    Example:
+        >>> print(round(float(gate_strictness(0.05, false_reject=0.1)), 4))
+        0.0526
     """
-    wrong, missed = _gate(false_accept, false_reject)
+    wrong, missed = floats(false_accept, false_reject)
     through = 1.0 - missed + wrong
     if np.any(through == 0.0):
         raise ValueError(
@@ -88,6 +105,7 @@ def gate_strictness(false_accept: npt.ArrayLike, false_reject: npt.ArrayLike) ->
     return (wrong / through)[()]
 
 
+@domain(alignment=PROBABILITY._replace(open_ends="high"), dim=BITS, step=AT_LEAST_ZERO)
 def expected_wrong_bits(
     step: npt.ArrayLike,
     initial_wrong: npt.ArrayLike,
@@ -115,12 +133,16 @@ def expected_wrong_bits(
     Returns:
         E k_t, at least 0.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(expected_wrong_bits(120, 30, 60), 3))
         3.992
     """
-    rho = in_range("alignment", alignment, 0.0, 1.0, "a probability", open_ends="high")
-    wrong, missed = _gate(false_accept, false_reject)
+    rho = np.asarray(alignment, float)
+    wrong, missed = floats(false_accept, false_reject)
+    _check_bits(initial_wrong, dim)
     d, through = np.asarray(dim, float), 1.0 - missed + wrong
     pull = (1.0 - rho) * through
     rest = d * (wrong - rho * through) / pull
@@ -128,6 +150,7 @@ def expected_wrong_bits(
     return np.maximum(left, 0.0)[()]
 
 
+@domain(alignment=PROBABILITY, dim=BITS)
 def expected_runtime(
     initial_wrong: npt.ArrayLike, dim: npt.ArrayLike, alignment: npt.ArrayLike = 0.0
 ) -> Values:
@@ -145,22 +168,25 @@ def expected_runtime(
     Returns:
         Expected number of steps; k_0 for a perfect reasoner.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(expected_runtime(30, 60), 1), round(expected_runtime(30, 60, 0.2), 1))
         239.7 80.8
     """
-    wrong = in_range("initial_wrong", initial_wrong, 0.0, np.inf, "a number of bits")
-    rho, d = in_range("alignment", alignment, 0.0, 1.0, "a probability"), np.asarray(dim, float)
+    wrong = np.asarray(initial_wrong, float)
+    rho, d = np.asarray(alignment, float), np.asarray(dim, float)
+    _check_bits(initial_wrong, dim)
     unsure = np.where(rho < 1.0, 1.0 - rho, 1.0)
     shift = rho * d / unsure
     steps = d / unsure * (special.digamma(wrong + 1.0 + shift) - special.digamma(1.0 + shift))
     return np.where(rho < 1.0, steps, wrong)[()]
 
 
-def _gate(
-    false_accept: npt.ArrayLike, false_reject: npt.ArrayLike
-) -> tuple[np.ndarray, np.ndarray]:
-    return (
-        in_range("false_accept", false_accept, 0.0, 1.0, "a probability"),
-        in_range("false_reject", false_reject, 0.0, 1.0, "a probability"),
-    )
+def _check_bits(initial_wrong: npt.ArrayLike, dim: npt.ArrayLike) -> None:
+    if np.any(np.asarray(initial_wrong, float) > np.asarray(dim, float)):
+        raise ValueError(
+            f"`initial_wrong` is {initial_wrong} of `dim` = {dim} bits: more bits than there are "
+            "cannot be wrong. Pass initial_wrong <= dim."
+        )

@@ -22,7 +22,6 @@ until then a search that started from a fair score is less inflated and faster. 
 *absolute* rises against f meanwhile, and the chain lags behind it.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -30,9 +29,9 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import maximise
-from gome_theory._ranges import in_range, noise_level
+from gome_theory._ranges import POSITIVE_DEVIATION, domain
+from gome_theory._regime import warn_outside_regime
 from gome_theory.gradient_rate import Values
-from gome_theory.reliability import RegimeWarning
 from gome_theory.scaled_rate import normal_density
 
 _FINE = np.polynomial.legendre.leggauss(128)
@@ -71,6 +70,7 @@ class ErrorDistribution(NamedTuple):
     probability: np.ndarray
 
 
+@domain()
 def stored_incumbent(
     r: npt.ArrayLike,
     varsigma: npt.ArrayLike,
@@ -101,7 +101,7 @@ def stored_incumbent(
         >>> [round(float(v), 3) for v in (greedy.progress, greedy.acceptance, greedy.inflation)]
         [0.286, 0.187, 1.034]
     """
-    inputs = (r, noise_level("varsigma", varsigma), threshold)
+    inputs = (r, np.asarray(varsigma, float), threshold)
     r, noise, theta = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
     _warn_if_slow(noise)
     if alpha is None:
@@ -115,6 +115,7 @@ def stored_incumbent(
     return StoredIncumbent(progress[()], accepted[()], inflation[()], step[()])
 
 
+@domain(varsigma=POSITIVE_DEVIATION)
 def incumbent_error(
     r: npt.ArrayLike,
     varsigma: npt.ArrayLike,
@@ -138,6 +139,11 @@ def incumbent_error(
     Raises:
         ValueError: If the noise is 0 (there is no error then) or over 3 times the spread, or if an
             improvement is beyond 7 standard deviations.
+
+    Example:
+        >>> chain = incumbent_error(r=0.0, varsigma=1.0, alpha=1.2)
+        >>> print(round(float((chain.error * chain.probability).sum()), 3))   # the inflation
+        1.034
     """
     inputs = (r, varsigma, alpha, threshold)
     r, noise, alpha, theta = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
@@ -152,7 +158,6 @@ def _stationary(
     rule: tuple[np.ndarray, np.ndarray],
 ) -> ErrorDistribution:
     nodes, weights = rule
-    in_range("varsigma", noise, 0.0, np.inf, "the noise that makes the error", open_ends="low")
     spread, bar = 2.0 * alpha, theta - (2.0 * alpha * r - alpha**2)
     if not np.all(_resolved(noise, spread, bar)):
         raise ValueError(
@@ -245,10 +250,8 @@ def _with_quiet_entries(
 
 def _warn_if_slow(noise: np.ndarray) -> None:
     if np.any(noise > _SLOW_MIXING):
-        warnings.warn(
+        warn_outside_regime(
             f"`varsigma` = {np.max(noise):g}: with noise above {_SLOW_MIXING:g} the error of the "
             "stored score settles only over hundreds to thousands of candidates, and at d = 100 "
-            "the law is up to 15 per cent off. Use it for long runs in large dimensions.",
-            RegimeWarning,
-            stacklevel=3,
+            "the law is up to 15 per cent off. Use it for long runs in large dimensions."
         )

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._crossing import Crossover, level_alignment
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain
+from gome_theory._regime import warn_below_scaled_regime
 from gome_theory.bias import bias_trap
 from gome_theory.consensus import consensus_alignment
 from gome_theory.gradient_rate import Criterion, Values
@@ -27,6 +28,7 @@ _NEARLY_PERFECT = 1.0 - 1e-9
 _SMALLEST_R = 1e-9
 
 
+@domain()
 def biased_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -56,6 +58,9 @@ def biased_vs_hill_climb(
     Returns:
         The crossover, in the broadcast shape of the arguments.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(biased_vs_hill_climb(dim=400, cost=2.0, bias_share=0.05).alignment), 4)
         0.2474
@@ -64,11 +69,13 @@ def biased_vs_hill_climb(
     def rate(rho: np.ndarray, omega: np.ndarray, K: np.ndarray, kappa: np.ndarray) -> Values:
         return bias_trap(rho, omega, traces=K, shared_bias=kappa, criterion=criterion).rate
 
+    warn_below_scaled_regime(dim)
     level = hill_climb_rate(dim, base_alignment, criterion=criterion).rate
     target = np.asarray(cost, float) * efficiency * level
     return level_alignment(rate, target, _NEARLY_PERFECT, bias_share, traces, shared_bias)
 
 
+@domain()
 def momentum_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -93,8 +100,16 @@ def momentum_vs_hill_climb(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = momentum_vs_hill_climb(40.0, cost=2.0, persistence=0.5).alignment
+        >>> print(round(float(value), 4))
+        0.1238
     """
-    gamma = in_range("persistence", persistence, 0.0, 1.0, "an autocorrelation", open_ends="high")
+    gamma = np.asarray(persistence, float)
 
     def rate(rho: np.ndarray, gamma: np.ndarray, omega: np.ndarray) -> Values:
         return np.square(best_decay(rho, gamma, omega).alignment)
@@ -104,6 +119,7 @@ def momentum_vs_hill_climb(
     )
 
 
+@domain()
 def consensus_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -130,6 +146,13 @@ def consensus_vs_hill_climb(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(consensus_vs_hill_climb(40.0, cost=2.0, traces=3).alignment), 4))
+        0.0827
     """
 
     def rate(rho: np.ndarray, K: np.ndarray, omega: np.ndarray, kappa: np.ndarray) -> Values:
@@ -139,6 +162,7 @@ def consensus_vs_hill_climb(
     return level_alignment(rate, level, 1.0, traces, bias_share, shared_bias)
 
 
+@domain()
 def success_memory_vs_hill_climb(
     dim: npt.ArrayLike,
     cost: npt.ArrayLike,
@@ -164,6 +188,14 @@ def success_memory_vs_hill_climb(
 
     Returns:
         The crossover, in the broadcast shape of the arguments.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> value = success_memory_vs_hill_climb(40.0, cost=2.0, persistence=0.5).alignment
+        >>> print(round(float(value), 4))
+        0.0477
     """
 
     def rate(
@@ -172,6 +204,7 @@ def success_memory_vs_hill_climb(
         r = np.maximum(scaled(rho, d), _SMALLEST_R)
         return success_memory(r, gamma, traces=K, varsigma=noise).progress
 
+    warn_below_scaled_regime(dim)
     search = bayes_gated_psi(scaled(base_alignment, dim), varsigma)
     target = np.asarray(cost, float) * efficiency * search
     return level_alignment(rate, target, 1.0, dim, persistence, traces, varsigma)
@@ -184,5 +217,6 @@ def _scaled_level(
     efficiency: npt.ArrayLike,
 ) -> np.ndarray:
     """What hill climbing makes for the price of one directed step, for large d."""
+    warn_below_scaled_regime(dim)
     progress = np.asarray(psi_g(scaled(base_alignment, dim)))
     return np.asarray(cost, float) * efficiency * progress / np.asarray(dim, float)

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._one_dimensional import maximise
-from gome_theory._ranges import in_range
+from gome_theory._ranges import FULL_PERSISTENCE, domain, floats
 from gome_theory.gradient_rate import Values
 
 _SHORTEST_FORGETTING = 1e-9  # 1 - beta of the longest memory that is tried
@@ -35,6 +35,7 @@ class BestDecay(NamedTuple):
     alignment: Values
 
 
+@domain()
 def momentum_value(
     alignment: npt.ArrayLike, lagged_alignment: npt.ArrayLike, lagged_overlap: npt.ArrayLike
 ) -> Values:
@@ -58,12 +59,11 @@ def momentum_value(
         >>> round(float(momentum_value(0.2, 0.18, 0.1)), 12)
         1.6
     """
-    current = _alignment("alignment", alignment)
-    lagged = _alignment("lagged_alignment", lagged_alignment)
-    overlap = _alignment("lagged_overlap", lagged_overlap)
+    current, lagged, overlap = floats(alignment, lagged_alignment, lagged_overlap)
     return (2.0 * (lagged / current - overlap))[()]
 
 
+@domain(persistence=FULL_PERSISTENCE)
 def ema_slope(
     alignment: npt.ArrayLike, persistence: npt.ArrayLike, bias_share: npt.ArrayLike = 0.0
 ) -> Values:
@@ -79,11 +79,19 @@ def ema_slope(
 
     Returns:
         The slope.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(ema_slope(0.2, persistence=0.5)), 4))
+        0.96
     """
-    rho, gamma, omega = _checked(alignment, persistence, bias_share)
+    rho, gamma, omega = floats(alignment, persistence, bias_share)
     return (2.0 * (1.0 - rho**2) * (gamma - omega))[()]
 
 
+@domain(persistence=FULL_PERSISTENCE)
 def ema_alignment(
     alignment: npt.ArrayLike,
     persistence: npt.ArrayLike,
@@ -111,11 +119,12 @@ def ema_alignment(
         >>> round(float(ema_alignment(0.2, 0.95, 0.9)) ** 2, 4)
         0.2456
     """
-    rho, gamma, omega = _checked(alignment, persistence, bias_share)
-    beta = in_range("decay", decay, 0.0, 1.0, "the weight of the past", open_ends="high")
+    rho, gamma, omega = floats(alignment, persistence, bias_share)
+    beta = np.asarray(decay, float)
     return _ema_alignment(rho, gamma, 1.0 - beta, omega)[()]
 
 
+@domain(persistence=FULL_PERSISTENCE)
 def best_decay(
     alignment: npt.ArrayLike, persistence: npt.ArrayLike, bias_share: npt.ArrayLike = 0.0
 ) -> BestDecay:
@@ -134,11 +143,14 @@ def best_decay(
     Returns:
         beta* and the alignment there.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> [round(float(value), 3) for value in best_decay(0.01, 0.9)]
         [0.9, 0.023]
     """
-    rho, gamma, omega = np.broadcast_arrays(*_checked(alignment, persistence, bias_share))
+    rho, gamma, omega = np.broadcast_arrays(*floats(alignment, persistence, bias_share))
     numeric = maximise(
         lambda forgetting: np.abs(
             _ema_alignment(rho[..., None], gamma[..., None], forgetting, omega[..., None])
@@ -155,6 +167,7 @@ def best_decay(
     return BestDecay(beta[()], _ema_alignment(rho, gamma, 1.0 - beta, omega)[()])
 
 
+@domain()
 def alignment_ceiling(alignment: npt.ArrayLike, bias_share: npt.ArrayLike) -> Values:
     """Alignment that no average exceeds: squared, rho^2 / (rho^2 + q^2 omega) [asymptotic].
 
@@ -167,27 +180,17 @@ def alignment_ceiling(alignment: npt.ArrayLike, bias_share: npt.ArrayLike) -> Va
 
     Returns:
         The ceiling, with the sign of rho.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(alignment_ceiling(0.2, bias_share=0.1)), 4))
+        0.5423
     """
-    rho, omega = _alignment("alignment", alignment), _share("bias_share", bias_share)
+    rho, omega = floats(alignment, bias_share)
     energy = rho**2 + (1.0 - rho**2) * omega
     return np.where(rho == 0.0, 0.0, rho / np.sqrt(np.where(energy > 0.0, energy, 1.0)))[()]
-
-
-def _alignment(name: str, value: npt.ArrayLike) -> np.ndarray:
-    return in_range(name, value, -1.0, 1.0, "a projection on a unit vector")
-
-
-def _share(name: str, value: npt.ArrayLike) -> np.ndarray:
-    return in_range(name, value, 0.0, 1.0, "a share or a correlation")
-
-
-def _checked(*inputs: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rho, gamma, omega = inputs
-    return (
-        _alignment("alignment", rho),
-        _share("persistence", gamma),
-        _share("bias_share", omega),
-    )
 
 
 def _ema_alignment(

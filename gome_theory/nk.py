@@ -25,15 +25,18 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import solve_increasing
-from gome_theory._projection import check_dim, tail_probability
-from gome_theory._ranges import in_range
+from gome_theory._projection import tail_probability
+from gome_theory._ranges import CORRELATION, domain
+from gome_theory._regime import warn_below_scaled_regime, warn_outside_regime
 from gome_theory.gradient_rate import Values
 from gome_theory.search_rate import expected_max_normal, expected_max_projection
 
 Neighbourhood = Literal["adjacent", "random"]
 _LARGEST_LOG_COUNT = 300.0
+_FEWEST_LOCI = 24
 
 
+@domain()
 def neighbour_correlation(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> Values:
     """r1 = 1 - (K+1)/N, the fitness correlation of points one flip apart [exact].
 
@@ -43,11 +46,19 @@ def neighbour_correlation(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> Valu
 
     Returns:
         r1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(neighbour_correlation(24, epistasis=2)), 4))
+        0.875
     """
     n, k = _landscape(loci, epistasis)
     return (1.0 - (k + 1.0) / n)[()]
 
 
+@domain()
 def nk_improvement_probability(
     fitness: npt.ArrayLike,
     loci: npt.ArrayLike,
@@ -67,6 +78,9 @@ def nk_improvement_probability(
     Returns:
         The probability; 1/2 at z = 0.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(nk_improvement_probability(2.5, loci=40, epistasis=4), 4))
         0.2593
@@ -84,6 +98,7 @@ def nk_improvement_probability(
     return (_improves(z, share) * chance).sum(-1)[()]
 
 
+@domain()
 def neighbour_spread(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> Values:
     """s: how much the gains of a point's neighbours differ among themselves [exact moments].
 
@@ -97,6 +112,13 @@ def neighbour_spread(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> Values:
 
     Returns:
         Standard deviation of one neighbour's gain about the common part.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(neighbour_spread(24, epistasis=2)), 4))
+        0.489
     """
     n, k = _landscape(loci, epistasis)
     share = (k + 1.0) / n
@@ -104,6 +126,7 @@ def neighbour_spread(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> Values:
     return np.sqrt(1.0 - (1.0 - share) ** 2 - shared)[()]
 
 
+@domain()
 def screened_gain(
     fitness: npt.ArrayLike,
     loci: npt.ArrayLike,
@@ -126,16 +149,26 @@ def screened_gain(
     Returns:
         Mean gain in units of the fitness standard deviation; negative where looking is too little.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(screened_gain(0.0, 24, 2, screened=24, prediction=0.8), 4))
         0.7619
     """
-    rho, m = in_range("prediction", prediction, 0.0, 1.0, "a probability"), _count(screened)
+    rho, m = np.asarray(prediction, float), np.asarray(screened, float)
+    check_neighbours("screened", m, loci)
+    if np.any(np.asarray(loci, float) < _FEWEST_LOCI):
+        warn_outside_regime(
+            f"`loci` = {np.min(loci):g}: the gains of so few neighbours are not nearly normal with "
+            f"equal correlations; at {_FEWEST_LOCI} loci the law is 2 to 7 per cent high."
+        )
     drift = np.asarray(neighbour_correlation(loci, epistasis)) - 1.0
     picked = rho * expected_max_normal(m) * neighbour_spread(loci, epistasis)
     return (drift * np.asarray(fitness, float) + picked)[()]
 
 
+@domain()
 def screening_equivalent(
     screened: npt.ArrayLike, prediction: npt.ArrayLike, fidelity: npt.ArrayLike = 1.0
 ) -> Values:
@@ -150,16 +183,20 @@ def screening_equivalent(
     Returns:
         n >= 1, not whole; infinite where no number of evaluations below e^300 would do.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(screening_equivalent(100, 0.5), 2))
         5.86
     """
-    m, rho = _count(screened), in_range("prediction", prediction, 0.0, 1.0, "a probability")
-    trust = in_range("fidelity", fidelity, 0.0, 1.0, "a correlation", open_ends="low")
+    m, rho = np.asarray(screened, float), np.asarray(prediction, float)
+    trust = np.asarray(fidelity, float)
     goal = rho * expected_max_normal(m) / trust
     return _count_for(goal, expected_max_normal)
 
 
+@domain(alignment=CORRELATION._replace(open_ends="high"))
 def equivalent_candidates(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
     """N_eq: one step of alignment rho goes as far as the best of N random ones, e_{N,d} = rho.
 
@@ -173,16 +210,19 @@ def equivalent_candidates(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> Value
     Returns:
         N_eq >= 1, not whole.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(equivalent_candidates(0.4, 40)))
         130
     """
-    check_dim(dim)
-    goal = in_range("alignment", alignment, 0.0, 1.0, "a projection", open_ends="high")
+    goal = np.asarray(alignment, float)
     goal, d = np.broadcast_arrays(goal, np.asarray(dim, float))
     return _count_for(goal, expected_max_projection, d)
 
 
+@domain(alignment=CORRELATION._replace(open_ends="both"))
 def equivalent_candidates_estimate(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
     """N_eq from the extreme-value rule e^(-gamma) / P(w > rho), gamma = 0.577 [asymptotic].
 
@@ -192,8 +232,15 @@ def equivalent_candidates_estimate(alignment: npt.ArrayLike, dim: npt.ArrayLike)
 
     Returns:
         An estimate, 10 per cent low at N_eq = 100.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(equivalent_candidates_estimate(0.2, dim=40.0)), 4))
+        5.3488
     """
-    check_dim(dim)
+    warn_below_scaled_regime(dim, "Use `equivalent_candidates`.")
     return (np.exp(-np.euler_gamma) / tail_probability(alignment, dim))[()]
 
 
@@ -228,8 +275,8 @@ def _count_for(
 
 
 def _landscape(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    n = in_range("loci", loci, 2.0, np.inf, "a number of loci")
-    k = in_range("epistasis", epistasis, 0.0, np.inf, "a number of other loci")
+    n = np.asarray(loci, float)
+    k = np.asarray(epistasis, float)
     if np.any(k > n - 1.0):
         raise ValueError(
             f"`epistasis` is {epistasis} with {loci} `loci`: a locus can depend on at most N - 1 "
@@ -238,5 +285,19 @@ def _landscape(loci: npt.ArrayLike, epistasis: npt.ArrayLike) -> tuple[np.ndarra
     return n, k
 
 
-def _count(value: npt.ArrayLike) -> np.ndarray:
-    return in_range("screened", value, 1.0, np.inf, "a count, at least 1")
+def check_neighbours(name: str, count: npt.ArrayLike, loci: npt.ArrayLike) -> None:
+    """Refuse more neighbours than a point has.
+
+    Args:
+        name: What the caller calls the number of neighbours.
+        count: How many are looked at.
+        loci: N.
+
+    Raises:
+        ValueError: If there are more than N anywhere.
+    """
+    if np.any(np.asarray(count, float) > np.asarray(loci, float)):
+        raise ValueError(
+            f"`{name}` is {count} with {loci} `loci`: a point has only so many neighbours. "
+            f"Pass {name} <= loci."
+        )

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import maximise
-from gome_theory._ranges import noise_level
+from gome_theory._ranges import POSITIVE_DEVIATION, domain
+from gome_theory._regime import warn_below_scaled_regime, warn_outside_regime
 from gome_theory.gradient_rate import Values
 from gome_theory.scaled_rate import inverse_mills, normal_density
 
@@ -29,6 +30,9 @@ NAIVE_STALL_NOISE = 4.0
 
 SMALL_STEP_STALL_NOISE = 8.0 / np.sqrt(2.0 * np.pi)
 """The varsigma, 8 phi(0) = 3.19, at which *small* steps of r = 0 already lose (exact)."""
+
+
+_SMALLEST_TAIL_NOISE = 15.0
 
 
 class NoisyGate(NamedTuple):
@@ -59,6 +63,7 @@ class NaiveGate(NamedTuple):
     acceptance: Values
 
 
+@domain()
 def noisy_gate(
     r: npt.ArrayLike,
     alpha: npt.ArrayLike,
@@ -79,13 +84,16 @@ def noisy_gate(
     Returns:
         Progress, acceptance and winner's curse.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> gate = noisy_gate(r=0.0, alpha=0.8, varsigma=4.0)
         >>> print(round(gate.progress, 4))   # believing noisy measurements loses ground
         -0.0477
     """
     r, alpha = np.asarray(r, float), np.asarray(alpha, float)
-    noise = noise_level("varsigma", varsigma)
+    noise = np.asarray(varsigma, float)
     mean, spread = 2.0 * alpha * r - alpha**2, 2.0 * alpha
     total = np.hypot(spread, noise)
     z = (mean - np.asarray(threshold, float)) / total
@@ -94,6 +102,7 @@ def noisy_gate(
     return NoisyGate(progress[()], special.ndtr(z)[()], inflation[()])
 
 
+@domain()
 def naive_gate(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> NaiveGate:
     """The best step if every measured improvement is accepted (threshold 0) [asymptotic].
 
@@ -107,11 +116,14 @@ def naive_gate(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> NaiveGate:
         Progress, step and acceptance; zeros where every step loses. Close below varsigma = 4 some
         step still wins, but it is long and wins next to nothing (0.0002 at 3.8).
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> [round(float(p), 4) for p in naive_gate(0.0, [0.0, 2.0, 3.5, 4.0]).progress]
         [0.4049, 0.2238, 0.0153, 0.0]
     """
-    r, noise = np.broadcast_arrays(np.asarray(r, float), noise_level("varsigma", varsigma))
+    r, noise = np.broadcast_arrays(np.asarray(r, float), np.asarray(varsigma, float))
     best = maximise(
         lambda step: np.asarray(noisy_gate(r[..., None], step, noise[..., None]).progress),
         1e-3,
@@ -125,6 +137,7 @@ def naive_gate(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> NaiveGate:
     )
 
 
+@domain()
 def naive_gate_can_progress(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> np.ndarray:
     """Whether some step size makes progress under a naive gate: iff r > 0 or varsigma < 4.
 
@@ -139,10 +152,18 @@ def naive_gate_can_progress(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> np.nda
 
     Returns:
         Booleans in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> bool(naive_gate_can_progress(-0.1, varsigma=3.0))
+        True
     """
     return (np.asarray(r, float) > 0.0) | (np.asarray(varsigma, float) < NAIVE_STALL_NOISE)
 
 
+@domain()
 def stall_suboptimality(difference_noise: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
     """f_stall = sigma d / 4: where naive re-scored search with proposals of r <= 0 ends [theorem].
 
@@ -154,11 +175,20 @@ def stall_suboptimality(difference_noise: npt.ArrayLike, dim: npt.ArrayLike) -> 
 
     Returns:
         The suboptimality below which no step size makes progress.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(stall_suboptimality(0.01, dim=40.0)), 4))
+        0.1
     """
-    noise = noise_level("difference_noise", difference_noise)
+    warn_below_scaled_regime(dim)
+    noise = np.asarray(difference_noise, float)
     return (noise * np.asarray(dim, float) / NAIVE_STALL_NOISE)[()]
 
 
+@domain(varsigma=POSITIVE_DEVIATION)
 def bayes_gate_tail(varsigma: npt.ArrayLike) -> Values:
     """How a Bayes gate dies: 512 / (e sqrt(2 pi)) varsigma^-3 exp(-varsigma^2/32) at r = 0.
 
@@ -171,6 +201,18 @@ def bayes_gate_tail(varsigma: npt.ArrayLike) -> Values:
 
     Returns:
         d times the mean gain per step: tiny, but never 0 as with the naive gate.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(bayes_gate_tail(20.0)), 4))
+        0.0
     """
     noise = np.asarray(varsigma, float)
+    if np.any(noise < _SMALLEST_TAIL_NOISE):
+        warn_outside_regime(
+            f"`varsigma` = {np.min(noise):g}: below {_SMALLEST_TAIL_NOISE:g} the tail is more than "
+            "40 per cent above the gate it describes. Use `bayes_gated_psi`."
+        )
     return (512.0 / (np.e * np.sqrt(2.0 * np.pi)) * noise**-3.0 * np.exp(-(noise**2) / 32.0))[()]

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gome_theory._one_dimensional import maximise
-from gome_theory._ranges import in_range
+from gome_theory._ranges import SHARE, domain
 from gome_theory.gradient_rate import Values
 
 _LARGEST_STEP = 30.0
@@ -37,6 +37,7 @@ class BestMomentum(NamedTuple):
     step: Values
 
 
+@domain(decay=SHARE)
 def second_moment_map(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -62,12 +63,14 @@ def second_moment_map(
 
     Raises:
         ValueError: If an argument is out of its range, or the shares do not sum to 1.
+
+    Example:
+        >>> second_moment_map(0.3, 0.3, 0.5, curvatures=[1.0, 0.1]).shape
+        (6, 6)
     """
-    rho = in_range("alignment", alignment, -1.0, 1.0, "a projection on a unit vector")[
-        ..., None, None
-    ]
-    beta = in_range("decay", decay, 0.0, 1.0, "the weight of the past")[..., None, None]
-    a = in_range("step", step, 0.0, np.inf, "a length")[..., None, None]
+    rho = np.asarray(alignment, float)[..., None, None]
+    beta = np.asarray(decay, float)[..., None, None]
+    a = np.asarray(step, float)[..., None, None]
     curvature, share = _blocks(curvatures, shares)
     new = 1.0 - beta
     identity = np.eye(curvature.shape[-1])
@@ -88,6 +91,7 @@ def second_moment_map(
     return np.concatenate([np.concatenate(row, axis=-1) for row in full], axis=-2)
 
 
+@domain(decay=SHARE)
 def quadratic_momentum_rate(
     alignment: npt.ArrayLike,
     step: npt.ArrayLike,
@@ -107,6 +111,9 @@ def quadratic_momentum_rate(
     Returns:
         The rate, negative where the run diverges.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(quadratic_momentum_rate(0.4, 0.4, 0.0, [1.0])), 4)  # -ln(1 - rho^2)
         0.1744
@@ -115,6 +122,7 @@ def quadratic_momentum_rate(
     return -np.log(np.abs(np.linalg.eigvals(moments)).max(axis=-1))[()]
 
 
+@domain(decay=SHARE)
 def best_quadratic_step(
     alignment: npt.ArrayLike,
     decay: npt.ArrayLike,
@@ -131,9 +139,16 @@ def best_quadratic_step(
 
     Returns:
         Rate, decay and step, in the broadcast shape of alignment and decay.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_quadratic_step(0.2, decay=0.5, curvatures=[1.0, 0.1]).rate), 4))
+        0.0165
     """
     rho, beta = np.broadcast_arrays(
-        in_range("alignment", alignment, -1.0, 1.0, "a projection on a unit vector"),
+        np.asarray(alignment, float),
         np.asarray(decay, float),
     )
 
@@ -146,6 +161,7 @@ def best_quadratic_step(
     return BestMomentum(best.value[()], beta[()], best.argument[()])
 
 
+@domain()
 def best_quadratic_momentum(
     alignment: npt.ArrayLike, curvatures: npt.ArrayLike, shares: npt.ArrayLike | None = None
 ) -> BestMomentum:
@@ -158,8 +174,15 @@ def best_quadratic_momentum(
 
     Returns:
         Rate, decay and step.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_quadratic_momentum(0.2, curvatures=[1.0, 0.1]).rate), 4))
+        0.0165
     """
-    rho = in_range("alignment", alignment, -1.0, 1.0, "a projection on a unit vector")
+    rho = np.asarray(alignment, float)
 
     def rate(forgetting: np.ndarray) -> np.ndarray:
         at = best_quadratic_step(rho[..., None], 1.0 - forgetting, curvatures, shares)
@@ -173,11 +196,11 @@ def _blocks(
     curvatures: npt.ArrayLike, shares: npt.ArrayLike | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Curvatures relative to the largest, and the shares of the blocks."""
-    curvature = in_range("curvatures", curvatures, 0.0, np.inf, "a curvature", open_ends="low")
+    curvature = np.asarray(curvatures, float)
     count = curvature.shape[-1]
     if shares is None:
         return curvature / curvature.max(axis=-1, keepdims=True), np.full(count, 1.0 / count)
-    share = in_range("shares", shares, 0.0, 1.0, "a share of the coordinates")
+    share = np.asarray(shares, float)
     if not np.allclose(share.sum(axis=-1), 1.0):
         raise ValueError(f"`shares` is {shares}, which does not sum to 1. Normalise it.")
     return curvature / curvature.max(axis=-1, keepdims=True), share

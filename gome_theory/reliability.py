@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gome_theory._ranges import check, domain
+
 
 class RegimeWarning(UserWarning):
     """A law is used outside the regime in which it was derived."""
@@ -47,19 +49,8 @@ class Reliability(NamedTuple):
     malformed: Any = 0.0
 
 
-_RANGES = {
-    "alignment": (-1.0, 1.0),
-    "hallucination": (0.0, 1.0),
-    "hallucination_alignment": (-1.0, 1.0),
-    "score_noise": (0.0, np.inf),
-    "bias_share": (0.0, 1.0),
-    "shared_bias": (0.0, 1.0),
-    "malformed": (0.0, 1.0),
-}
-
-
 def validate(reliability: Reliability) -> Reliability:
-    """Check that every field lies in its range.
+    """Check that every field lies in its range [definition].
 
     Fields that are JAX tracers have no value yet and are passed over.
 
@@ -76,31 +67,14 @@ def validate(reliability: Reliability) -> Reliability:
         >>> validate(Reliability(alignment=0.2)).alignment
         0.2
     """
-    for name, (low, high) in _RANGES.items():
-        value = getattr(reliability, name)
+    for name, value in reliability._asdict().items():
         try:
-            numbers = np.asarray(value, float)
-        except TypeError as error:
+            np.asarray(value, float)
+        except TypeError:
             if hasattr(value, "__array__"):  # a tracer: an array without numbers
                 continue
-            raise ValueError(f"`{name}` must be a number or an array, got {value!r}.") from error
-        if not np.all((numbers >= low) & (numbers <= high)):
-            raise ValueError(
-                f"`{name}` is {value}, which is not in [{low:g}, {high:g}]: "
-                f"{_WHY[name]} Pass a value in that range."
-            )
+        check(name, value)
     return reliability
-
-
-_WHY = {
-    "alignment": "it is a projection on a unit vector.",
-    "hallucination": "it is a probability.",
-    "hallucination_alignment": "it is a projection on a unit vector.",
-    "score_noise": "it is a standard deviation.",
-    "bias_share": "it is a share of the error.",
-    "shared_bias": "it is a share of the bias.",
-    "malformed": "it is a probability.",
-}
 
 
 def mean_alignment(reliability: Reliability) -> np.ndarray | float:
@@ -112,16 +86,23 @@ def mean_alignment(reliability: Reliability) -> np.ndarray | float:
     Returns:
         The mean alignment, in the broadcast shape of the fields. Works on JAX arrays too.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(mean_alignment(Reliability(alignment=0.4, hallucination=0.25)), 12)
         0.3
     """
+    validate(reliability)
     share = reliability.hallucination
     return (1.0 - share) * reliability.alignment + share * reliability.hallucination_alignment
 
 
+@domain()
 def scaled(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
-    """Scaled alignment r = rho sqrt(d); for large d every law depends on rho and d through r only.
+    """Scaled alignment r = rho sqrt(d) [definition].
+
+    For large d every law depends on rho and d through r only.
 
     Args:
         alignment: rho.
@@ -129,12 +110,20 @@ def scaled(alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
 
     Returns:
         r, in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(scaled(0.2, dim=40.0)), 4))
+        1.2649
     """
     return (np.asarray(alignment, float) * np.sqrt(dim))[()]
 
 
+@domain()
 def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray | float:
-    """Alignment rho = r / sqrt(d), the inverse of `scaled`.
+    """Alignment rho = r / sqrt(d), the inverse of `scaled` [definition].
 
     Args:
         scaled_alignment: r.
@@ -142,14 +131,22 @@ def unscaled(scaled_alignment: npt.ArrayLike, dim: npt.ArrayLike) -> np.ndarray 
 
     Returns:
         rho, in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(unscaled(0.3, dim=40.0)), 4))
+        0.0474
     """
     return (np.asarray(scaled_alignment, float) / np.sqrt(dim))[()]
 
 
+@domain()
 def scaled_noise(
     score_noise: npt.ArrayLike, dim: npt.ArrayLike, noisy_scores: int = 2
 ) -> np.ndarray | float:
-    """Scaled noise of a measured *gain*: varsigma = sigma sqrt(k) d, with k noisy scores in it.
+    """Scaled noise of a measured *gain*: sigma sqrt(k) d with k noisy scores [definition].
 
     Args:
         score_noise: sigma, noise of one score relative to f.
@@ -159,5 +156,12 @@ def scaled_noise(
 
     Returns:
         varsigma, in the broadcast shape.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(scaled_noise(0.01, dim=40.0)), 4))
+        0.5657
     """
     return (np.sqrt(noisy_scores) * np.asarray(score_noise, float) * np.asarray(dim, float))[()]

@@ -18,7 +18,13 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._ranges import OpenEnds, in_range
+from gome_theory._ranges import (
+    DIAGNOSIS_COST,
+    FULL_PERSISTENCE,
+    PERSISTENCE,
+    domain,
+    floats,
+)
 from gome_theory.gradient_rate import Values
 
 _NEWTON_STEPS = 60
@@ -38,6 +44,7 @@ class BestReuse(NamedTuple):
     speedup: Values
 
 
+@domain(persistence=FULL_PERSISTENCE, cost=DIAGNOSIS_COST)
 def reuse_rate(k: npt.ArrayLike, persistence: npt.ArrayLike, cost: npt.ArrayLike) -> Values:
     """Progress per cost with one diagnosis per k steps, in units of rho^2 [exact, moving frame].
 
@@ -49,18 +56,20 @@ def reuse_rate(k: npt.ArrayLike, persistence: npt.ArrayLike, cost: npt.ArrayLike
     Returns:
         (1 - gamma^(2k)) / ((1 - gamma^2) (c + k - 1)); k / (c + k - 1) at gamma = 1.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(reuse_rate(1, 0.95, 5.0), 3), round(reuse_rate(8, 0.95, 5.0), 3))
         0.2 0.479
     """
-    k = in_range("k", k, 1.0, np.inf, "a count, at least 1")
-    gamma = _persistence(persistence)
-    cost = _cost(cost)
+    k, gamma, cost = floats(k, persistence, cost)
     safe = np.where(gamma < 1.0, gamma, 0.5)
     steps = np.where(gamma < 1.0, (1.0 - safe ** (2.0 * k)) / (1.0 - safe**2), k)
     return (steps / (cost + k - 1.0))[()]
 
 
+@domain(persistence=PERSISTENCE._replace(open_ends="both"), cost=DIAGNOSIS_COST)
 def continuous_best_k(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> Values:
     """The best real k: with L = -2 ln gamma and m = c + k - 1, (1 + L m) e^(-L m) = e^(-L (c-1)).
 
@@ -75,18 +84,26 @@ def continuous_best_k(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> Values
 
     Returns:
         k, possibly below 1 (then diagnose every step); about sqrt(2 (c-1) / L) for slow rotation.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(continuous_best_k(0.5, cost=2.0)), 4))
+        0.9423
     """
-    gamma = _persistence(persistence, "both")
+    gamma = np.asarray(persistence, float)
     forgetting = -2.0 * np.log(gamma)
-    u = forgetting * (_cost(cost) - 1.0)
+    u = forgetting * (np.asarray(cost, float) - 1.0)
     z = 1.0 + np.sqrt(2.0 * u) + u
     for _ in range(_NEWTON_STEPS):
         # At u = 0 the root z = 1 is double; there is nothing to amortise.
         slope = np.where(z > 1.0, 1.0 - 1.0 / z, 1.0)
         z = np.maximum(z - (z - np.log(z) - 1.0 - u) / slope, 1.0)
-    return ((z - 1.0) / forgetting - _cost(cost) + 1.0)[()]
+    return ((z - 1.0) / forgetting - np.asarray(cost, float) + 1.0)[()]
 
 
+@domain(cost=DIAGNOSIS_COST)
 def best_reuse(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> BestReuse:
     """The best whole number of steps per diagnosis [exact, moving frame].
 
@@ -97,21 +114,25 @@ def best_reuse(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> BestReuse:
     Returns:
         k, rate and speedup over diagnosing every step.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> best = best_reuse(0.95, 5.0)
         >>> print(int(best.k), round(best.speedup, 2))
         8 2.39
     """
-    gamma = _persistence(persistence, "high")
+    gamma = np.asarray(persistence, float)
     inside = np.where(gamma > 0.0, gamma, 0.5)
     below = np.maximum(np.floor(continuous_best_k(inside, cost)), 1.0)
     below = np.where(gamma > 0.0, below, 1.0)
     low, high = reuse_rate(below, gamma, cost), reuse_rate(below + 1.0, gamma, cost)
     k = np.where(np.asarray(high) > low, below + 1.0, below)
     rate = np.maximum(low, high)
-    return BestReuse(k[()], rate[()], (rate * _cost(cost))[()])
+    return BestReuse(k[()], rate[()], (rate * np.asarray(cost, float))[()])
 
 
+@domain(cost=DIAGNOSIS_COST)
 def effective_cost(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> Values:
     """The cost of an equally good always-diagnosed step: 1 / rate at the best k [exact].
 
@@ -124,13 +145,12 @@ def effective_cost(persistence: npt.ArrayLike, cost: npt.ArrayLike) -> Values:
 
     Returns:
         c_eff in [max(1, (1 - gamma^2) c), c].
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(effective_cost(0.5, cost=2.0)), 4))
+        2.0
     """
     return (1.0 / np.asarray(best_reuse(persistence, cost).rate))[()]
-
-
-def _persistence(value: npt.ArrayLike, open_ends: OpenEnds = "none") -> np.ndarray:
-    return in_range("persistence", value, 0.0, 1.0, "an autocorrelation", open_ends=open_ends)
-
-
-def _cost(value: npt.ArrayLike) -> np.ndarray:
-    return in_range("cost", value, 1.0, np.inf, "the cost of a diagnosed step, at least 1")

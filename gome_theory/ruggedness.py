@@ -16,17 +16,15 @@ worth (m_J - m_K) s_b, once (`basin_advantage`). That can outweigh any smooth ga
 Not covered: partial correlation (noise with memory), walking between basins.
 """
 
-import warnings
-
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
 from gome_theory._projection import expectation_above
-from gome_theory._ranges import in_range, noise_level
+from gome_theory._ranges import domain
+from gome_theory._regime import warn_outside_regime
 from gome_theory.gradient_rate import Values
 from gome_theory.incumbent import StoredIncumbent, stored_incumbent
-from gome_theory.reliability import RegimeWarning
 from gome_theory.search_rate import expected_max_normal
 
 _SMALLEST_DIM = 10
@@ -34,6 +32,7 @@ _LARGEST_CORRELATION = 0.1
 _LARGEST_BESSEL_DIM = 200.0
 
 
+@domain()
 def rugged_noise(amplitude: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
     """A sqrt(d/2): standard deviation of the rugged part at a random phase [exact].
 
@@ -45,11 +44,19 @@ def rugged_noise(amplitude: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
 
     Returns:
         The standard deviation, in units of f.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(rugged_noise(0.1, dim=40.0)), 4))
+        0.4472
     """
-    amplitude = noise_level("amplitude", amplitude)
+    amplitude = np.asarray(amplitude, float)
     return (amplitude * np.sqrt(np.asarray(dim, float) / 2.0))[()]
 
 
+@domain()
 def rugged_correlation(
     step_length: npt.ArrayLike, period: npt.ArrayLike, dim: npt.ArrayLike
 ) -> Values:
@@ -66,13 +73,16 @@ def rugged_correlation(
     Returns:
         The correlation; 1 for short steps.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(rugged_correlation(0.1, period=0.1, dim=50), 3))
         0.672
     """
-    length = in_range("step_length", step_length, 0.0, np.inf, "a length")
-    period = in_range("period", period, 0.0, np.inf, "a length", open_ends="low")
-    d = in_range("dim", dim, 2.0, np.inf, "a dimension")
+    length = np.asarray(step_length, float)
+    period = np.asarray(period, float)
+    d = np.asarray(dim, float)
     x, d = np.broadcast_arrays(2.0 * np.pi * length / period, d)
     # The hypergeometric form of the Bessel function; its Gamma(d/2) overflows beyond.
     low = np.minimum(d, _LARGEST_BESSEL_DIM)
@@ -82,6 +92,7 @@ def rugged_correlation(
     return np.where(d <= _LARGEST_BESSEL_DIM, special.hyp0f1(low / 2.0, -(x**2) / 4.0), high)[()]
 
 
+@domain()
 def rugged_search(
     r: npt.ArrayLike,
     amplitude: npt.ArrayLike,
@@ -102,26 +113,28 @@ def rugged_search(
         Progress of the smooth part, acceptance, inflation and step. The steps must decorrelate the
         rugged part: check with `check_decorrelated`.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> smooth_part = rugged_search(0.0, amplitude=0.004, dim=50, suboptimality=1.0, alpha=1.2)
         >>> print(round(smooth_part.progress, 3))
         0.286
     """
     d = np.asarray(dim, float)
-    f = in_range("suboptimality", suboptimality, 0.0, np.inf, "a positive value", open_ends="low")
+    f = np.asarray(suboptimality, float)
     if np.any(d < _SMALLEST_DIM):
-        warnings.warn(
-            f"`dim` = {np.min(d):g}: a sum of so few cosines is not normal. Use dim >= 10.",
-            RegimeWarning,
-            stacklevel=2,
+        warn_outside_regime(
+            f"`dim` = {np.min(d):g}: a sum of so few cosines is not normal. Use dim >= 10."
         )
     return stored_incumbent(r, rugged_noise(amplitude, d) * d / f, alpha)
 
 
+@domain()
 def check_decorrelated(
     step_length: npt.ArrayLike, period: npt.ArrayLike, dim: npt.ArrayLike
 ) -> Values:
-    """The correlation that a step leaves, with a warning where the noise picture fails.
+    """The correlation that a step leaves, with a warning where the noise picture fails [exact].
 
     Args:
         step_length: L.
@@ -130,18 +143,24 @@ def check_decorrelated(
 
     Returns:
         `rugged_correlation`; a `RegimeWarning` is given where it exceeds 1/10 in size.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(check_decorrelated(0.5, period=0.02, dim=40.0)), 4))
+        -0.0
     """
     left = rugged_correlation(step_length, period, dim)
     if np.any(np.abs(left) > _LARGEST_CORRELATION):
-        warnings.warn(
+        warn_outside_regime(
             f"Steps leave a correlation of {np.max(np.abs(left)):.2g} in the rugged part, so it is "
-            "not fresh noise. Take longer steps, or treat the ruggedness as slope.",
-            RegimeWarning,
-            stacklevel=2,
+            "not fresh noise. Take longer steps, or treat the ruggedness as slope."
         )
     return left
 
 
+@domain()
 def basin_advantage(basins: npt.ArrayLike, traces: npt.ArrayLike, spread: npt.ArrayLike) -> Values:
     """(m_J - m_K) s_b: what looking into J basins instead of K is worth, once [exact if normal].
 
@@ -152,8 +171,15 @@ def basin_advantage(basins: npt.ArrayLike, traces: npt.ArrayLike, spread: npt.Ar
 
     Returns:
         Expected difference of the best basin's value; reasoning must make it up by smooth gain.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(basin_advantage(50, traces=3, spread=1.0)), 4))
+        1.4028
     """
-    j = in_range("basins", basins, 1.0, np.inf, "a count, at least 1")
-    k = in_range("traces", traces, 1.0, np.inf, "a count, at least 1")
+    j = np.asarray(basins, float)
+    k = np.asarray(traces, float)
     gain = np.asarray(expected_max_normal(j)) - expected_max_normal(k)
-    return (gain * noise_level("spread", spread))[()]
+    return (gain * np.asarray(spread, float))[()]

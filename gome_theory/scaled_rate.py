@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import maximise
+from gome_theory._ranges import AT_LEAST_ZERO, domain, floats
 from gome_theory.gradient_rate import Values
 
 _NEWTON_STEPS = 60
@@ -29,8 +30,11 @@ def inverse_mills(t: npt.ArrayLike) -> np.ndarray:
     return np.sqrt(2.0 / np.pi) / special.erfcx(-np.asarray(t, float) / np.sqrt(2.0))
 
 
+@domain(alpha=AT_LEAST_ZERO)
 def psi(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
-    """Gated progress at scaled step alpha: s [t Phi(t) + phi(t)], s = 2 alpha, t = r - alpha/2.
+    """Gated progress at scaled step alpha [asymptotic].
+
+    s [t Phi(t) + phi(t)] with s = 2 alpha, t = r - alpha/2.
 
     Args:
         r: Scaled alignment.
@@ -38,14 +42,22 @@ def psi(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
 
     Returns:
         d times the mean gain per step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(psi(0.3, alpha=1.2)), 4))
+        0.6402
     """
     r, alpha = np.asarray(r, float), np.asarray(alpha, float)
     t = r - alpha / 2.0
     return (2.0 * alpha * (t * special.ndtr(t) + normal_density(t)))[()]
 
 
+@domain(alpha=AT_LEAST_ZERO)
 def acceptance(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
-    """Probability Phi(r - alpha/2) that a step of scaled length alpha improves.
+    """Probability Phi(r - alpha/2) that a step of scaled length alpha improves [asymptotic].
 
     Args:
         r: Scaled alignment.
@@ -53,27 +65,44 @@ def acceptance(r: npt.ArrayLike, alpha: npt.ArrayLike) -> Values:
 
     Returns:
         The acceptance probability, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(acceptance(0.3, alpha=1.2)), 4))
+        0.3821
     """
     return special.ndtr(np.asarray(r, float) - np.asarray(alpha, float) / 2.0)[()]
 
 
+@domain()
 def optimal_alpha(r: npt.ArrayLike) -> Values:
     """The best scaled step: alpha* = r + m(t), where t + m(t)/2 = r/2 and m = phi/Phi.
 
-    The left side is increasing and convex in t, so Newton's method from t = r/2 is monotone.
+    The left side is increasing and convex in t, so Newton's method from t = r/2 is monotone
+    [asymptotic in d].
 
     Args:
         r: Scaled alignment.
 
     Returns:
         alpha*; 1.224 at r = 0 (the classical one-plus-one evolution strategy), about r for large r.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(optimal_alpha(0.3)), 4))
+        1.3515
     """
     r = np.asarray(r, float)
     return (r + inverse_mills(_optimal_t(r)))[()]
 
 
+@domain()
 def psi_g(r: npt.ArrayLike) -> Values:
-    """Best gated progress, alpha*^2 Phi(r - alpha*/2) (Theorem 1).
+    """Best gated progress, alpha*^2 Phi(r - alpha*/2) (Theorem 1) [asymptotic].
 
     It is increasing and convex, with psi_g' = 2 psi_g / alpha* and elasticity 2 r / alpha*.
 
@@ -82,6 +111,9 @@ def psi_g(r: npt.ArrayLike) -> Values:
 
     Returns:
         d times the best mean gain per gated step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
 
     Example:
         >>> [round(float(v), 3) for v in psi_g([0.0, 0.5, 1.0, 2.0])]
@@ -92,18 +124,26 @@ def psi_g(r: npt.ArrayLike) -> Values:
     return ((r + inverse_mills(t)) ** 2 * special.ndtr(t))[()]
 
 
+@domain()
 def inverse_psi_g(progress: npt.ArrayLike) -> Values:
     """The scaled alignment r at which a gated step makes the given progress, psi_g(r) = progress.
 
     log psi_g is increasing and concave (its slope 2/alpha* falls), so Newton's method on it is
     monotone after one step. It starts from one of two bounds: r <= sqrt(progress), because
-    psi_g(r) >= r^2; or, below psi_g(0), psi_g(-x) <= psi_g(0) exp(-x^2 / 2).
+    psi_g(r) >= r^2; or, below psi_g(0), psi_g(-x) <= psi_g(0) exp(-x^2 / 2) [asymptotic in d].
 
     Args:
         progress: Positive progress per step, times d.
 
     Returns:
         r, negative where progress < psi_g(0) = 0.405.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(inverse_psi_g(0.1)), 4))
+        -0.756
     """
     target = np.log(np.asarray(progress, float))
     below = target - np.log(psi_g(0.0))
@@ -116,12 +156,14 @@ def inverse_psi_g(progress: npt.ArrayLike) -> Values:
     return r[()]
 
 
+@domain()
 def hallucinated_psi_g(
     r: npt.ArrayLike, hallucination: npt.ArrayLike, hallucinated_r: npt.ArrayLike = 0.0
 ) -> Values:
     """Best gated progress of a hallucinating reasoner: max over alpha of the mixture of psi.
 
-    One step size serves both kinds of direction, since the reasoner cannot tell them apart.
+    One step size serves both kinds of direction, since the reasoner cannot tell them apart
+    [asymptotic].
 
     Args:
         r: Scaled alignment of sound directions.
@@ -130,6 +172,13 @@ def hallucinated_psi_g(
 
     Returns:
         d times the best mean gain per step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(hallucinated_psi_g(0.3, hallucination=0.1)), 4))
+        0.6214
     """
     inputs = (r, hallucination, hallucinated_r)
     r, h, r_h = np.broadcast_arrays(*(np.asarray(value, float) for value in inputs))
@@ -139,6 +188,39 @@ def hallucinated_psi_g(
         return (1.0 - share) * psi(r[..., None], alpha) + share * psi(r_h[..., None], alpha)
 
     return maximise(progress, 1e-3, 10.0 + 2.0 * np.abs(r) + 2.0 * np.abs(r_h)).value[()]
+
+
+@domain()
+def gate_worth(
+    r: npt.ArrayLike, hallucination: npt.ArrayLike = 0.0, hallucinated_r: npt.ArrayLike = 0.0
+) -> Values:
+    """How much a noise-free gate multiplies the progress of a step: psi_{g,h} / psi_{u,h}.
+
+    A gate that raises the cost of a step from c_u to c_g pays iff c_g / c_u is below this number.
+    Ungated steps make ((1 - h) r + h r_h)^2: a gate turns the quadratic penalty of hallucination
+    into a nearly linear one, so for large r and r_h = 0 the worth tends to 1 / (1 - h)
+    [asymptotic].
+
+    Args:
+        r: Scaled alignment of sound directions.
+        hallucination: h.
+        hallucinated_r: Scaled alignment of hallucinated directions.
+
+    Returns:
+        The factor, >= 1; infinite where ungated steps make no progress.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(gate_worth(2.0), 3), round(gate_worth(2.0, hallucination=0.3), 3))
+        1.105 1.621
+    """
+    sound, h, unsound = floats(r, hallucination, hallucinated_r)
+    ungated = np.square(np.maximum((1.0 - h) * sound + h * unsound, 0.0))
+    gated = np.asarray(hallucinated_psi_g(sound, h, unsound))
+    safe = np.where(ungated > 0.0, ungated, 1.0)
+    return np.where(ungated > 0.0, gated / safe, np.inf)[()]
 
 
 class BayesGate(NamedTuple):
@@ -157,10 +239,11 @@ class BayesGate(NamedTuple):
     acceptance: Values
 
 
+@domain()
 def bayes_gate(
     r: npt.ArrayLike, varsigma: npt.ArrayLike, alpha: npt.ArrayLike | None = None
 ) -> BayesGate:
-    """A step accepted iff its posterior mean gain is positive (the gate rule).
+    """A step accepted iff its posterior mean gain is positive (the gate rule) [asymptotic].
 
     Prior gain N(mu, s^2) with mu = 2 alpha r - alpha^2, s = 2 alpha; measured with noise varsigma.
     The posterior mean has spread s_e = s^2 / sqrt(s^2 + varsigma^2), so that the progress is
@@ -174,6 +257,13 @@ def bayes_gate(
 
     Returns:
         Progress, step, threshold and acceptance.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(bayes_gate(0.3, varsigma=0.7).progress), 4))
+        0.6145
     """
     r, varsigma = np.broadcast_arrays(np.asarray(r, float), np.asarray(varsigma, float))
     if alpha is None:
@@ -190,8 +280,9 @@ def bayes_gate(
     return BayesGate(progress[()], alpha[()], threshold[()], accepted[()])
 
 
+@domain()
 def bayes_gated_psi(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> Values:
-    """Best progress psi(r; varsigma) of a Bayes-gated noisy step; see `bayes_gate`.
+    """Best progress psi(r; varsigma) of a Bayes-gated noisy step [asymptotic]; see `bayes_gate`.
 
     Args:
         r: Scaled alignment.
@@ -199,6 +290,13 @@ def bayes_gated_psi(r: npt.ArrayLike, varsigma: npt.ArrayLike) -> Values:
 
     Returns:
         d times the mean true gain per step, for large d.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(bayes_gated_psi(0.3, varsigma=0.7)), 4))
+        0.6145
     """
     return bayes_gate(r, varsigma).progress
 

@@ -17,20 +17,22 @@ from scipy import special
 
 from gome_theory._one_dimensional import maximise
 from gome_theory._projection import (
-    check_dim,
     integral_of_max_tail,
     max_window_start,
     mean_max_squared,
 )
-from gome_theory.gradient_rate import (
+from gome_theory._ranges import domain, floats
+from gome_theory.best_step import (
     BestStep,
+    optimal_gated_gain,
+    optimal_gated_log_rate,
+)
+from gome_theory.gradient_rate import (
     Criterion,
     Values,
     by_criterion,
     gain_coefficients,
     gate_threshold,
-    optimal_gated_gain,
-    optimal_gated_log_rate,
 )
 
 
@@ -42,10 +44,11 @@ class BestCount(NamedTuple):
         efficiency: Progress per evaluation with that many.
     """
 
-    n: int
-    efficiency: float
+    n: np.ndarray | int
+    efficiency: Values
 
 
+@domain()
 def hill_climb_rate(
     dim: npt.ArrayLike, base_alignment: npt.ArrayLike = 0.0, *, criterion: Criterion = "log"
 ) -> BestStep:
@@ -58,11 +61,19 @@ def hill_climb_rate(
 
     Returns:
         Rate, step and acceptance at the best step; d times the rate tends to 0.405 at rho_0 = 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(hill_climb_rate(40.0).rate), 4))
+        0.0105
     """
     law = by_criterion(criterion, log=optimal_gated_log_rate, gain=optimal_gated_gain)
     return law(base_alignment, dim)
 
 
+@domain()
 def expected_max_projection(n: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
     """e_{N,d}: expected maximum of N projections of uniform directions [exact, quadrature].
 
@@ -75,15 +86,18 @@ def expected_max_projection(n: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
     Returns:
         e_{N,d}, about sqrt(2 ln N / d); increasing in N, decreasing in d.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> round(float(expected_max_projection(5, 10)), 4)
         0.3691
     """
-    check_dim(dim)
     start = max_window_start(n, dim)
     return (start + integral_of_max_tail(np.ones_like, start, n, dim))[()]
 
 
+@domain()
 def expected_max_squared_projection(n: npt.ArrayLike, dim: npt.ArrayLike) -> Values:
     """E max_i w_i^2, the gain of the best of N exact line searches [exact, quadrature].
 
@@ -96,11 +110,18 @@ def expected_max_squared_projection(n: npt.ArrayLike, dim: npt.ArrayLike) -> Val
 
     Returns:
         The expected largest squared projection, 1/d at N = 1.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(expected_max_squared_projection(5, dim=40.0)), 4))
+        0.0683
     """
-    check_dim(dim)
     return mean_max_squared(n, dim)[()]
 
 
+@domain()
 def expected_max_normal(n: npt.ArrayLike) -> Values:
     """m_N: expected maximum of N standard normals, the limit of e_{N,d} sqrt(d) [asymptotic in d].
 
@@ -109,6 +130,13 @@ def expected_max_normal(n: npt.ArrayLike) -> Values:
 
     Returns:
         m_N, about sqrt(2 ln N).
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(expected_max_normal(5)), 4))
+        1.163
     """
     n = np.asarray(n, float)
     nodes, weights = _quadrature()
@@ -125,6 +153,7 @@ def _quadrature() -> tuple[np.ndarray, np.ndarray]:
     return np.polynomial.legendre.leggauss(200)
 
 
+@domain()
 def best_of_n_gain(
     n: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -148,12 +177,20 @@ def best_of_n_gain(
 
     Returns:
         The mean relative gain per batch of N.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_of_n_gain(5, dim=40.0)), 4))
+        0.0339
     """
     if step is None and not keep_incumbent:
         return _optimal_comma_gain(n, dim, base_alignment)
     return _best_of_n(n, dim, base_alignment, step, keep_incumbent, logarithmic=False)
 
 
+@domain()
 def best_of_n_log_rate(
     n: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -173,10 +210,18 @@ def best_of_n_log_rate(
 
     Returns:
         Mean decrease of log f per batch of N.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_of_n_log_rate(5, dim=40.0)), 4))
+        0.0353
     """
     return _best_of_n(n, dim, base_alignment, step, keep_incumbent, logarithmic=True)
 
 
+@domain()
 def best_of_n_efficiency(
     n: npt.ArrayLike,
     dim: npt.ArrayLike,
@@ -196,13 +241,25 @@ def best_of_n_efficiency(
 
     Returns:
         Progress per batch, divided by N.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_of_n_efficiency(5, dim=40.0)), 4))
+        0.0071
     """
     law = by_criterion(criterion, log=best_of_n_log_rate, gain=best_of_n_gain)
     return (law(n, dim, base_alignment, keep_incumbent=keep_incumbent) / np.asarray(n, float))[()]
 
 
+@domain()
 def most_efficient_n(
-    dim: float, base_alignment: float = 0.0, *, criterion: Criterion = "gain", largest: int = 64
+    dim: npt.ArrayLike,
+    base_alignment: npt.ArrayLike = 0.0,
+    *,
+    criterion: Criterion = "gain",
+    largest: int = 64,
 ) -> BestCount:
     """The N with the largest progress per evaluation ("comma" selection), by trying 1..largest.
 
@@ -216,11 +273,30 @@ def most_efficient_n(
 
     Returns:
         The best N and its efficiency.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(most_efficient_n(1000).n)
+        5
     """
+    d, rho = np.broadcast_arrays(*floats(dim, base_alignment))
     counts = np.arange(1, largest + 1)
-    efficiency = np.asarray(best_of_n_efficiency(counts, dim, base_alignment, criterion=criterion))
-    best = int(np.argmax(efficiency))
-    return BestCount(int(counts[best]), float(efficiency[best]))
+    efficiency = best_of_n_efficiency(counts, d[..., None], rho[..., None], criterion=criterion)
+    return best_count(np.asarray(efficiency))
+
+
+def best_count(efficiency: np.ndarray) -> BestCount:
+    """The count with the largest efficiency, efficiencies of 1, 2, ... along the last axis.
+
+    Args:
+        efficiency: Shape (..., counts).
+
+    Returns:
+        Counts from 1 and efficiencies, shape (...).
+    """
+    return BestCount(np.argmax(efficiency, -1)[()] + 1, np.max(efficiency, -1)[()])
 
 
 def _optimal_comma_gain(
@@ -242,7 +318,6 @@ def _best_of_n(
     """Progress at a given step, or at the best one."""
     if step is not None:
         return _best_of_n_at(n, dim, base_alignment, step, keep_incumbent, logarithmic)
-    check_dim(dim)
     arrays = np.broadcast_arrays(*(np.asarray(v, float) for v in (n, dim, base_alignment)))
     count, d, rho = (array[..., None] for array in arrays)
 

@@ -22,7 +22,8 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import solve_increasing
-from gome_theory._ranges import in_range
+from gome_theory._ranges import BLEND_ALIGNMENT, DIMENSION, domain
+from gome_theory._regime import warn_below_scaled_regime
 from gome_theory.gradient_rate import Values
 from gome_theory.scaled_rate import bayes_gate, inverse_mills
 
@@ -67,6 +68,7 @@ class SimulatedMemory(NamedTuple):
     acceptance: float
 
 
+@domain(r=BLEND_ALIGNMENT, dim=DIMENSION._replace(infinite=True))
 def success_memory(
     r: npt.ArrayLike,
     persistence: npt.ArrayLike,
@@ -108,19 +110,22 @@ def success_memory(
         >>> print(round(memory.progress, 2), round(float(psi_g(0.5)), 2))   # with and without
         2.27 0.86
     """
-    gamma = in_range("persistence", persistence, 0.0, 1.0, "an autocorrelation", open_ends="high")
+    gamma = np.asarray(persistence, float)
     b = gamma if decay is None else decay
     inputs = np.broadcast_arrays(
-        in_range("r", r, 0.0, np.inf, "the alignment that blends go by", open_ends="low"),
+        np.asarray(r, float),
         gamma,
-        in_range("traces", traces, 1.0, np.inf, "a number of traces"),
-        in_range("varsigma", varsigma, 0.0, np.inf, "a standard deviation"),
-        in_range("bias_share", bias_share, 0.0, 1.0, "a share of the error"),
-        in_range("shared_bias", shared_bias, 0.0, 1.0, "a share of the bias"),
-        in_range("decay", b, 0.0, 1.0, "the weight of the past", open_ends="high"),
-        in_range("dim", dim, 2.0, np.inf, "a dimension"),
+        np.asarray(traces, float),
+        np.asarray(varsigma, float),
+        np.asarray(bias_share, float),
+        np.asarray(shared_bias, float),
+        np.asarray(b, float),
+        np.asarray(dim, float),
     )
     r, gamma, K, noise = inputs[:4]
+
+    if np.any(np.asarray(dim, float) < np.inf):
+        warn_below_scaled_regime(dim)
 
     def excess(memory: np.ndarray, *args: np.ndarray) -> np.ndarray:
         return memory - _remembered(memory, *args)
@@ -138,6 +143,7 @@ def success_memory(
     )
 
 
+@domain(r=BLEND_ALIGNMENT)
 def simulate_success_memory(
     r: float,
     persistence: float,
@@ -172,6 +178,13 @@ def simulate_success_memory(
 
     Returns:
         Averages with standard errors.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(simulate_success_memory(0.5, persistence=0.5).progress), 4))
+        1.0625
     """
     field = success_memory(r, persistence, traces=traces, varsigma=varsigma)
     gate = bayes_gate(field.blended_alignment, varsigma, alpha)

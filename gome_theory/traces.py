@@ -11,16 +11,15 @@ and two traces correlate by the share kappa of bias they have in common. Choosin
 turns spread into progress. Not covered: averaging traces (`consensus`), gated steps, late phases.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gome_theory._one_dimensional import solve_increasing
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain, floats
+from gome_theory._regime import warn_below_scaled_regime, warn_outside_regime
 from gome_theory.gradient_rate import Values
-from gome_theory.reliability import RegimeWarning
 from gome_theory.scaled_rate import psi_g
 from gome_theory.search_rate import expected_max_normal
 
@@ -42,6 +41,7 @@ class TraceTotals(NamedTuple):
     correlation: Values
 
 
+@domain()
 def trace_totals(
     steps: npt.ArrayLike,
     r: npt.ArrayLike,
@@ -63,21 +63,21 @@ def trace_totals(
     Returns:
         Mean, spread, and correlation T omega kappa / (1 - omega + T omega).
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> totals = trace_totals(8, r=0.6, alpha=1.2, dim=200, bias_share=0.1)
         >>> print(round(totals.mean, 5))
         -0.04032
     """
-    T, omega = _steps(steps), _share("bias_share", bias_share)
-    kappa, d = _share("shared_bias", shared_bias), np.asarray(dim, float)
-    r, alpha = np.asarray(r, float), np.asarray(alpha, float)
+    T, r, alpha, d, omega, kappa = floats(steps, r, alpha, dim, bias_share, shared_bias)
+    warn_below_scaled_regime(dim)
     drift = float(np.max(alpha / np.sqrt(d) * np.sqrt(omega) * T))
     if drift > _LARGEST_DRIFT:
-        warnings.warn(
+        warn_outside_regime(
             f"`steps` = {steps}: the bias has moved the error by {drift:.2g} of its length, beyond "
-            f"{_LARGEST_DRIFT:g}. The early law is off by ten per cent and more; see `bias_trap`.",
-            RegimeWarning,
-            stacklevel=2,
+            f"{_LARGEST_DRIFT:g}. The early law is off by ten per cent and more; see `bias_trap`."
         )
     mean = (T * (2.0 * alpha * r - alpha**2) - alpha**2 * omega * T * (T - 1.0)) / d
     energy = T * (1.0 - omega) + T**2 * omega
@@ -86,6 +86,7 @@ def trace_totals(
     )
 
 
+@domain()
 def best_trace(
     traces: npt.ArrayLike, totals: TraceTotals, score_noise: npt.ArrayLike = 0.0
 ) -> Values:
@@ -101,15 +102,23 @@ def best_trace(
 
     Returns:
         The expected value of the pick.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(best_trace(4, TraceTotals(0.2, 0.1, 0.0))), 4))
+        0.3029
     """
-    K = in_range("traces", traces, 1.0, np.inf, "a number of traces")
-    noise = in_range("score_noise", score_noise, 0.0, np.inf, "a standard deviation")
+    K = np.asarray(traces, float)
+    noise = np.asarray(score_noise, float)
     own = np.asarray(totals.spread, float) * np.sqrt(1.0 - np.asarray(totals.correlation, float))
     seen = np.hypot(own, noise)
     kept = np.where(seen > 0.0, own**2 / np.where(seen > 0.0, seen, 1.0), 0.0)
     return (totals.mean + np.asarray(expected_max_normal(K)) * kept)[()]
 
 
+@domain()
 def diversity_value(
     steps: npt.ArrayLike,
     traces: npt.ArrayLike,
@@ -131,13 +140,21 @@ def diversity_value(
 
     Returns:
         The difference; 0 at T = 1 if kappa = 0.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(diversity_value(4, traces=3, alpha=1.2, bias_share=0.1)), 4))
+        -1.1586
     """
-    T, omega, kappa = _steps(steps), _share("bias_share", bias_share), _share("kappa", shared_bias)
+    T, omega, kappa = floats(steps, bias_share, shared_bias)
     alpha, luck = np.asarray(alpha, float), np.asarray(expected_max_normal(traces))
     spread = np.sqrt(T * (1.0 - omega) + T**2 * omega * (1.0 - kappa))
     return (2.0 * alpha * luck * (spread - np.sqrt(T)) - alpha**2 * omega * T * (T - 1.0))[()]
 
 
+@domain()
 def longest_diverse_run(
     traces: npt.ArrayLike, alpha: npt.ArrayLike, bias_share: npt.ArrayLike
 ) -> Values:
@@ -154,9 +171,16 @@ def longest_diverse_run(
 
     Returns:
         T, not whole; 1 (no run at all) where m_K <= alpha.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(longest_diverse_run(3, alpha=0.3, bias_share=0.1)), 4))
+        6.3498
     """
-    alpha = in_range("alpha", alpha, 0.0, np.inf, "a step length", open_ends="low")
-    omega = _share("bias_share", bias_share)
+    alpha = np.asarray(alpha, float)
+    omega = np.asarray(bias_share, float)
     luck = np.asarray(expected_max_normal(traces))
     alpha, omega, luck = np.broadcast_arrays(alpha, omega, luck)
 
@@ -169,6 +193,7 @@ def longest_diverse_run(
     return np.where(pays, root, 1.0)[()]
 
 
+@domain()
 def lead_lost_after(
     r: npt.ArrayLike, alpha: npt.ArrayLike, cost: npt.ArrayLike, bias_share: npt.ArrayLike
 ) -> Values:
@@ -185,19 +210,18 @@ def lead_lost_after(
 
     Returns:
         The number of steps; 0 where the run never leads.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(lead_lost_after(1.2, alpha=1.2, cost=1.0, bias_share=0.0)), 4))
+        inf
     """
-    alpha = in_range("alpha", alpha, 0.0, np.inf, "a step length", open_ends="low")
-    cost = in_range("cost", cost, 0.0, np.inf, "a cost", open_ends="low")
-    omega = _share("bias_share", bias_share)
+    alpha = np.asarray(alpha, float)
+    cost = np.asarray(cost, float)
+    omega = np.asarray(bias_share, float)
     lead = 2.0 * alpha * np.asarray(r, float) - alpha**2 - cost * psi_g(0.0)
     lead, drag = np.broadcast_arrays(lead, alpha**2 * omega)
     lasting = np.where(drag > 0.0, 1.0 + lead / np.where(drag > 0.0, drag, 1.0), np.inf)
     return np.where(lead > 0.0, lasting, 0.0)[()]
-
-
-def _steps(steps: npt.ArrayLike) -> np.ndarray:
-    return in_range("steps", steps, 1.0, np.inf, "a number of steps")
-
-
-def _share(name: str, value: npt.ArrayLike) -> np.ndarray:
-    return in_range(name, value, 0.0, 1.0, "a share")

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import maximise
-from gome_theory._projection import check_dim, tail_mean, tail_probability
-from gome_theory._ranges import in_range, noise_level
+from gome_theory._projection import tail_mean, tail_probability
+from gome_theory._ranges import POSITIVE, SHARE, domain
 from gome_theory.gradient_rate import Values, gain_coefficients
 from gome_theory.scaled_rate import normal_density, psi_g
 
@@ -40,6 +40,7 @@ class TreeProgress(NamedTuple):
     alpha: Values
 
 
+@domain()
 def gap_psi(r: npt.ArrayLike, alpha: npt.ArrayLike, gap: npt.ArrayLike) -> Values:
     """Gap law: psi(delta) = s [t Phi(t) + phi(t)], t = r - alpha/2 - delta/(2 alpha) [asymptotic].
 
@@ -51,16 +52,20 @@ def gap_psi(r: npt.ArrayLike, alpha: npt.ArrayLike, gap: npt.ArrayLike) -> Value
     Returns:
         d times the mean improvement of the best node by one expansion; `psi` at gap 0.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(gap_psi(0.0, 1.2, 2.0), 4))
         0.0817
     """
     r, alpha = np.asarray(r, float), np.asarray(alpha, float)
-    gap = in_range("gap", gap, 0.0, np.inf, "how much worse the node is than the best")
+    gap = np.asarray(gap, float)
     t = r - alpha / 2.0 - gap / (2.0 * alpha)
     return (2.0 * alpha * (t * special.ndtr(t) + normal_density(t)))[()]
 
 
+@domain(gap=SHARE._replace(open_ends="high"))
 def gap_gain(
     alignment: npt.ArrayLike, step: npt.ArrayLike, dim: npt.ArrayLike, gap: npt.ArrayLike
 ) -> Values:
@@ -74,9 +79,15 @@ def gap_gain(
 
     Returns:
         Mean improvement of the best node by one expansion, in units of f_node.
+
+    Raises:
+        ValueError: If an argument is out of its range.
+
+    Example:
+        >>> print(round(float(gap_gain(0.2, step=0.2, dim=40.0, gap=0.0)), 4))
+        0.049
     """
-    check_dim(dim)
-    gap = in_range("gap", gap, 0.0, 1.0, "a share of the node's own suboptimality")
+    gap = np.asarray(gap, float)
     offset, spread = gain_coefficients(alignment, step)
     offset = offset - gap
     safe = np.where(spread > 0.0, spread, 1.0)
@@ -86,6 +97,7 @@ def gap_gain(
     return np.maximum(gain, 0.0)[()]
 
 
+@domain()
 def tree_progress(
     r: npt.ArrayLike,
     gaps: npt.ArrayLike,
@@ -103,6 +115,9 @@ def tree_progress(
     Returns:
         Progress, eta and the step. All visits at gap 0 give eta = 1 at the best step.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> half_elsewhere = tree_progress(0.0, gaps=[0.0, 50.0])
         >>> print(round(half_elsewhere.efficiency, 3))
@@ -110,7 +125,6 @@ def tree_progress(
     """
     r, gaps = np.asarray(r, float), np.asarray(gaps, float)
     weights = np.ones_like(gaps) if shares is None else np.asarray(shares, float)
-    in_range("shares", weights, 0.0, np.inf, "a share of the visits")
     weights = weights / weights.sum(-1, keepdims=True)
 
     def progress(step: np.ndarray) -> np.ndarray:
@@ -126,6 +140,7 @@ def tree_progress(
     return TreeProgress(rate[()], (rate / psi_g(r))[()], alpha[()])
 
 
+@domain(gap=POSITIVE)
 def ucb1_pull_bound(
     gap: npt.ArrayLike, horizon: npt.ArrayLike, noise: npt.ArrayLike = 0.5
 ) -> Values:
@@ -144,11 +159,14 @@ def ucb1_pull_bound(
     Returns:
         An upper bound; simulated numbers are often several times smaller.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> print(round(ucb1_pull_bound(gap=0.5, horizon=1000), 1))
         225.3
     """
-    gap = in_range("gap", gap, 0.0, np.inf, "a positive gap", open_ends="low")
-    horizon = in_range("horizon", horizon, 1.0, np.inf, "a count, at least 1")
-    spread = noise_level("noise", noise)
+    gap = np.asarray(gap, float)
+    horizon = np.asarray(horizon, float)
+    spread = np.asarray(noise, float)
     return (32.0 * spread**2 * np.log(horizon) / gap**2 + 1.0 + np.pi**2 / 3.0)[()]

@@ -9,6 +9,7 @@ import pytest
 from experiments import display, studies
 from experiments.spec import SpecError
 from experiments.study import Study, execute
+from tests.statistical import assert_estimate
 
 
 @dataclass(frozen=True)
@@ -114,7 +115,7 @@ def test_the_crossover_study_end_to_end_at_small_size(tmp_path):
     table = execute(study, config, tmp_path)
     assert set(table.kind) == {"rate", "crossover", "real"}
     rates = table[table.kind == "rate"]
-    assert (abs(rates.value - rates.predicted) < 6 * rates.stderr + 1e-9).all()
+    assert_estimate(rates.value, rates.predicted, rates.stderr, draws=16, slack=1e-9)
     real = table[(table.kind == "real") & (table.evaluations == 3)]
     assert real.value.between(0.5, 1.0).all()
     assert not (tmp_path / "scratch" / "runs").exists() or not list(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gome_theory as gt
+from tests.statistical import assert_estimate, assert_mean
 
 
 @pytest.mark.parametrize(("n", "spread", "noise"), [(20, 1.0, 0.5), (100, 0.3, 1.0), (3, 2.0, 0.0)])
@@ -16,7 +17,7 @@ def test_selection_in_brute_force(n, spread, noise):
     got, looked = (np.take_along_axis(a, pick, 1)[:, 0] for a in (value, score))
     expected = gt.select_best(n, spread, noise)
     for sample, law in [(got, expected.value), (looked - got, expected.optimism)]:
-        assert abs(sample.mean() - law) <= 4 * sample.std() / np.sqrt(trials) + 1e-12
+        assert_mean(sample, law)
 
 
 def test_published_rows():
@@ -69,7 +70,7 @@ def test_best_of_n_on_the_sphere_with_noise():
     # The law is the limit of large d; its own error here is that of e_{N,d} sqrt(d) against m_N.
     limit = abs(gt.expected_max_projection(n, dim) * np.sqrt(dim) / gt.expected_max_normal(n) - 1)
     law = gt.noisy_best_of_n(n, 0.0, varsigma, alpha).progress
-    assert abs(got.mean() - law) < 4 * error + 2 * limit * abs(law + alpha**2)
+    assert_estimate(got.mean(), law, error, slack=2 * limit * abs(law + alpha**2))
 
 
 def test_too_few_candidates_are_refused():

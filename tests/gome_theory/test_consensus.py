@@ -6,6 +6,7 @@ from hypothesis import given, strategies as st
 from scipy.optimize import minimize
 
 import gome_theory as gt
+from tests.statistical import assert_estimate
 
 alignments = st.floats(0.0, 0.999)
 shares = st.floats(0.0, 1.0)
@@ -82,7 +83,7 @@ def test_alignment_of_simulated_means():
     measured = signal.mean() / np.sqrt(energy.mean())
     spread = signal / np.sqrt(energy.mean()) - measured * energy / energy.mean() / 2
     expected = gt.consensus_alignment(rho, K, omega, kappa)
-    assert abs(measured - expected) < 4 * spread.std() / np.sqrt(samples)
+    assert_estimate(measured, expected, spread.std() / np.sqrt(samples))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -123,5 +124,7 @@ def test_odds_at_their_ends_and_refusals():
         gt.odds(1.1)
     with pytest.raises(ValueError, match="`shared_bias` is 2"):
         gt.consensus_alignment(0.1, 2, 0.5, 2)
-    with pytest.raises(ValueError, match="not a positive definite"):
+    with pytest.raises(ValueError, match="`error_correlation` is"):
         gt.correlated_odds([0.1, 0.2], [[1.0, 2.0], [2.0, 1.0]])
+    with pytest.raises(ValueError, match="not a positive definite"):
+        gt.correlated_odds([0.1, 0.2, 0.1], -0.9 * np.ones((3, 3)) + 1.9 * np.eye(3))

@@ -101,8 +101,8 @@ def test_fixed_search():
 
 
 def test_anisotropic_case_agrees_with_the_crossover():
-    steep = gt.curvature_of([1.0] + [0.01] * 99, [1.0] + [0.0] * 99)
-    for cost in (1.0, 4.0, 6.0):
+    steep = gt.curvature_of([1.0] * 12 + [0.01] * 99, [1.0] + [0.0] * 110)
+    for cost in (1.0, 30.0, 40.0):
         case, answer = gt.anisotropic_case(cost, steep), gt.anisotropic_vs_hill_climb(cost, steep)
         assert (case.case == "one crossover") == answer.exists
         if answer.exists:
@@ -132,7 +132,7 @@ def test_noisy_search_case():
     level = gt.noisy_search_case(100, 2.0, 2.0)
     progress = gt.naive_gate(0.0, 2.0).progress
     assert 100 * level.crossings[0] ** 2 == pytest.approx(2.0 * progress)
-    assert gt.noisy_search_case(5, 50.0, 0.0).case == "search ahead"
+    assert gt.noisy_search_case(30, 300.0, 0.0).case == "search ahead"
 
 
 def test_basin_case():

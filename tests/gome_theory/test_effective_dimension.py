@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gome_theory as gt
+from tests.statistical import assert_mean
 
 
 @pytest.fixture
@@ -29,8 +30,7 @@ def test_directed_gain_is_exact(problem):
     mean = curvature.trace / curvature.dim
     tau = rho * curvature.gradient_norm / (rho**2 * curvature.along_gradient + (1 - rho**2) * mean)
     gain = gains(eigenvalues, gradient, rho, tau, trials, 0)
-    error = gain.std() / np.sqrt(trials)
-    assert abs(gain.mean() - gt.anisotropic_ungated_gain(rho, curvature)) < 4 * error
+    assert_mean(gain, gt.anisotropic_ungated_gain(rho, curvature))
 
 
 @pytest.mark.parametrize("r", [0.0, 0.8])
@@ -44,7 +44,7 @@ def test_gated_gain(problem, r):
     law = gt.anisotropic_gated_gain(r / np.sqrt(dim), curvature)
     few = curvature.participation  # the directions that count
     limit = abs(few * gt.optimal_gated_gain(r / np.sqrt(few), few).rate / gt.psi_g(r) - 1)
-    assert abs(kept.mean() - law) < 4 * kept.std() / np.sqrt(trials) + 2 * limit * law
+    assert_mean(kept, law, slack=2 * limit * law)
 
 
 def test_the_sphere_is_the_isotropic_case():

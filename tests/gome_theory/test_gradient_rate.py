@@ -9,6 +9,7 @@ from scipy.optimize import minimize_scalar
 
 import gome_theory as gt
 from gome_theory.gradient_rate import gain_coefficients, gate_threshold
+from tests.statistical import assert_mean
 
 alignments = st.floats(0.0, 0.98)
 steps = st.floats(0.01, 1.5)
@@ -46,13 +47,6 @@ def simulate(rho, step, dim, gated, hallucination=0.0, chains=4000, length=60, s
         gains[t] = np.where(taken, gain, 0.0)
         x /= np.linalg.norm(x, axis=1, keepdims=True)  # gains do not depend on the distance
     return gains.ravel()
-
-
-def assert_mean(sample, expected):
-    """The sample mean is within four of its own standard errors."""
-    error = sample.std(ddof=1) / np.sqrt(sample.size)
-    assert error > 0
-    assert abs(sample.mean() - expected) < 4 * error
 
 
 @settings(max_examples=60, deadline=None)
@@ -186,5 +180,5 @@ def test_shapes_broadcast_and_scalars_stay_scalar():
 
 
 def test_one_dimension_is_refused():
-    with pytest.raises(ValueError, match="at least 2 dimensions"):
+    with pytest.raises(ValueError, match="below 2 a random direction"):
         gt.optimal_gated_gain(0.1, 1)

@@ -8,6 +8,7 @@ from scipy.special import ndtr
 
 import gome_theory as gt
 from gome_theory.scaled_rate import normal_density
+from tests.statistical import assert_estimate, assert_mean
 
 
 @pytest.mark.parametrize(
@@ -32,7 +33,7 @@ def test_chain_simulated(r, varsigma, alpha, threshold):
         error = np.where(accepted, fresh, error)
     law = gt.stored_incumbent(r, varsigma, alpha, threshold)
     for sample, expected in zip(sums / steps, law[:3], strict=True):
-        assert abs(sample.mean() - expected) < 4 * sample.std() / np.sqrt(chains)
+        assert_mean(sample, expected)
 
 
 def test_published_rows():
@@ -125,7 +126,7 @@ def test_greedy_search_on_the_sphere(varsigma, steps):
     error_of_mean = progress.std() / np.sqrt(runs)
     # The scaled law is off by O(1/d): as much as the noise-free scaled law is at this d.
     limit = abs(dim * gt.gated_gain(0.0, step, dim) - gt.psi(0.0, alpha))
-    assert abs(progress.mean() - law) < 4 * error_of_mean + 2 * limit
+    assert_estimate(progress.mean(), law, error_of_mean, slack=2 * limit)
 
 
 def test_unresolved_settings_are_refused():
@@ -133,5 +134,5 @@ def test_unresolved_settings_are_refused():
         gt.incumbent_error(0.0, 20.0, 0.1)
     with pytest.raises(ValueError, match="7 standard deviations"):
         gt.incumbent_error(-9.0, 1.0, 1.0)
-    with pytest.raises(ValueError, match="makes the error"):
+    with pytest.raises(ValueError, match="`varsigma` is 0"):
         gt.incumbent_error(0.0, 0.0, 1.0)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 import gome_theory as gt
+from tests.statistical import assert_estimate
 
 shares = st.floats(0.0, 1.0)
 alignments = st.floats(0.02, 0.98)
@@ -40,7 +41,7 @@ def test_alignment_of_simulated_averages(rho, gamma, omega, beta):
     measured = signal.mean() / np.sqrt(energy.mean())
     spread = signal / np.sqrt(energy.mean()) - measured * energy / energy.mean() / 2
     expected = gt.ema_alignment(rho, gamma, beta, omega)
-    assert abs(measured - expected) < 4 * spread.std() / np.sqrt(chains)
+    assert_estimate(measured, expected, spread.std() / np.sqrt(chains))
 
 
 @given(st.integers(0, 10_000))

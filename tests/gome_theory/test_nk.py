@@ -6,6 +6,7 @@ from scipy.special import ndtri
 from scipy.stats import binom
 
 import gome_theory as gt
+from tests.statistical import assert_mean, assert_not_below
 
 
 def neighbour_gains(z, loci, epistasis, trials, rng, neighbourhood="adjacent"):
@@ -35,7 +36,7 @@ def test_improvement_probability(z, loci, epistasis, neighbourhood):
     gains = neighbour_gains(z, loci, epistasis, trials, np.random.default_rng(0), neighbourhood)
     share = (gains > 0).mean(1)
     law = gt.nk_improvement_probability(z, loci, epistasis, neighbourhood=neighbourhood)
-    assert abs(share.mean() - law) < 4 * share.std() / np.sqrt(trials)
+    assert_mean(share, law)
 
 
 def test_random_neighbourhoods_average_over_the_binomial():
@@ -57,7 +58,7 @@ def test_spread_of_neighbours(loci, epistasis):
     gains = neighbour_gains(1.5, loci, epistasis, trials, np.random.default_rng(1), "random")
     within = gains.var(1, ddof=1)
     law = gt.neighbour_spread(loci, epistasis) ** 2
-    assert abs(within.mean() - law) < 4 * within.std() / np.sqrt(trials)
+    assert_mean(within, law)
 
 
 def test_published_rows():
@@ -83,7 +84,7 @@ def test_screening_in_real_tables():
     pick = np.argmax(prediction, axis=1)
     got = gains[np.arange(trials), pick]
     law = gt.screened_gain(z, loci, epistasis, loci, rho)
-    assert abs(got.mean() - law) < 4 * got.std() / np.sqrt(trials) + 0.07 * abs(law)
+    assert_mean(got, law, slack=0.07 * abs(law))
 
 
 def test_screening_is_worth_as_many_evaluations():
@@ -115,7 +116,8 @@ def test_the_matching_batch_in_brute_force():
     for count, sign in [(int(n), 1), (int(n) + 1, -1)]:
         w = rng.standard_normal((trials, count))
         best = (w / np.sqrt(w**2 + rng.chisquare(dim - 1, w.shape))).max(1)
-        assert sign * (rho - best.mean()) > -4 * best.std() / np.sqrt(trials)
+        error = best.std() / np.sqrt(trials)
+        assert_not_below(sign * (rho - best.mean()), 0.0, error)
 
 
 def test_impossible_landscapes_are_refused():

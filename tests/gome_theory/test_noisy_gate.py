@@ -7,6 +7,7 @@ from scipy.integrate import quad
 from scipy.special import ndtr
 
 import gome_theory as gt
+from tests.statistical import assert_exceeds, assert_mean
 
 
 @pytest.mark.parametrize(
@@ -38,9 +39,8 @@ def test_winners_curse_of_an_accepted_step():
     gain = 2 * alpha * (r + rng.standard_normal(400_000)) - alpha**2
     score = gain + varsigma * rng.standard_normal(gain.size)
     flattered = (score - gain)[score > threshold]
-    error = flattered.std() / np.sqrt(flattered.size)
     expected = gt.noisy_gate(r, alpha, varsigma, threshold).inflation
-    assert abs(flattered.mean() - expected) < 4 * error
+    assert_mean(flattered, expected)
 
 
 def test_published_rows():
@@ -117,13 +117,13 @@ def test_naive_search_on_the_sphere_stops_near_f_stall():
         return kept.mean(), kept.std() / np.sqrt(trials)
 
     mean, error = gain(0.7 * stall)
-    assert mean < -4 * error
+    assert_exceeds(-mean, 0.0, error)
     mean, error = gain(2.0 * stall)
-    assert mean > 4 * error
+    assert_exceeds(mean, 0.0, error)
 
 
 def test_bayes_gate_tail_is_approached():
-    noise = np.array([10.0, 20.0, 40.0, 80.0])
+    noise = np.array([15.0, 20.0, 40.0, 80.0])
     ratio = gt.bayes_gate_tail(noise) / gt.bayes_gated_psi(0.0, noise)
     assert np.all(np.diff(np.abs(ratio - 1)) < 0)
     assert ratio[-1] == pytest.approx(1.0, abs=100 / noise[-1] ** 2)

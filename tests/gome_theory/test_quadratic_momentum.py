@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gome_theory as gt
+from tests.statistical import assert_estimate
 
 
 def simulated_moments(rho, step, decay, curvatures, dims, steps, chains, seed=0):
@@ -34,7 +35,7 @@ def test_map_predicts_simulated_moments(step, decay, curvatures, dims):
     start = np.concatenate([dims, np.zeros(2 * dims.size)])
     one = gt.second_moment_map(0.4, step, decay, curvatures, dims / dims.sum())
     predicted = np.linalg.matrix_power(one, steps) @ start
-    assert np.all(np.abs(moments - predicted) < 4 * error)
+    assert_estimate(moments, predicted, error)
 
 
 def test_published_rates_on_the_sphere():

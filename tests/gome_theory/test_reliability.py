@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gome_theory import Reliability, mean_alignment, scaled, scaled_noise, unscaled, validate
+from tests.statistical import assert_estimate
 
 unit = st.floats(-1.0, 1.0)
 share = st.floats(0.0, 1.0)
@@ -29,7 +30,7 @@ def test_noise_of_a_gain_counts_both_scores():
     sigma, dim, runs = 0.01, 40, 100_000
     differences = dim * sigma * (rng.standard_normal(runs) - rng.standard_normal(runs))
     error = scaled_noise(sigma, dim) / np.sqrt(2 * runs)
-    assert abs(differences.std() - scaled_noise(sigma, dim)) < 4 * error
+    assert_estimate(differences.std(), scaled_noise(sigma, dim), error)
     assert scaled_noise(sigma, dim, noisy_scores=1) == pytest.approx(0.4)
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import gome_theory as gt
+from tests.statistical import assert_mean
 
 gammas = st.floats(0.0, 0.995)
 costs = st.floats(1.0, 60.0)
@@ -69,7 +70,7 @@ def test_rate_in_the_moving_frame_model():
         true = gamma * true + np.sqrt(1 - gamma**2) * turn
     per_cost = progress / (cost + k - 1)
     law = rho**2 * gt.reuse_rate(k, gamma, cost)
-    assert abs(per_cost.mean() - law) < 4 * per_cost.std() / np.sqrt(runs)
+    assert_mean(per_cost, law)
 
 
 def test_out_of_range():

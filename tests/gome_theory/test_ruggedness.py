@@ -6,6 +6,7 @@ from scipy.integrate import quad
 from scipy.special import beta
 
 import gome_theory as gt
+from tests.statistical import assert_estimate, assert_mean
 
 
 def test_noise_of_a_random_phase():
@@ -13,8 +14,7 @@ def test_noise_of_a_random_phase():
     rng = np.random.default_rng(0)
     rugged = amplitude * (1 - np.cos(2 * np.pi * rng.random((trials, dim)))).sum(1)
     squared = (rugged - amplitude * dim) ** 2
-    error = squared.std() / np.sqrt(trials)
-    assert abs(squared.mean() - gt.rugged_noise(amplitude, dim) ** 2) < 4 * error
+    assert_mean(squared, gt.rugged_noise(amplitude, dim) ** 2)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_rugged_landscape_behaves_as_stored_noise():
     with np.errstate(all="raise"):
         real, noise = run(True), run(False)
     error = np.sqrt((real.var() + noise.var()) / runs)
-    assert abs(real.mean() - noise.mean()) < 4 * error
+    assert_estimate(real.mean(), noise.mean(), error)
     smallest_step = 1.2 / np.sqrt(dim) * np.sqrt(np.exp(real.min()))
     assert abs(gt.check_decorrelated(smallest_step, period, dim)) < 0.01
 
@@ -100,4 +100,4 @@ def test_basins_in_brute_force():
     many = spread * rng.standard_normal((trials, 20)).max(1)
     few = spread * rng.standard_normal((trials, 4)).max(1)
     error = np.sqrt((many.var() + few.var()) / trials)
-    assert abs((many.mean() - few.mean()) - gt.basin_advantage(20, 4, spread)) < 4 * error
+    assert_estimate(many.mean() - few.mean(), gt.basin_advantage(20, 4, spread), error)

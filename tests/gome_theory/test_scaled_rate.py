@@ -7,6 +7,7 @@ from scipy.special import ndtr
 
 import gome_theory as gt
 from gome_theory.scaled_rate import inverse_mills, normal_density
+from tests.statistical import assert_mean
 
 rs = st.floats(-8.0, 30.0)
 
@@ -94,8 +95,7 @@ def test_noisy_gate_in_its_gaussian_model(r, varsigma):
     accepted = gain + varsigma * rng.standard_normal(gain.size) > gate.threshold
     progress = np.where(accepted, gain, 0.0)
     for sample, expected in [(progress, gate.progress), (accepted, gate.acceptance)]:
-        error = sample.std() / np.sqrt(sample.size)
-        assert abs(sample.mean() - expected) < 4 * error
+        assert_mean(sample, expected)
 
 
 def test_threshold_is_optimal_for_its_step():

@@ -7,6 +7,7 @@ from scipy import special
 from scipy.integrate import quad
 
 import gome_theory as gt
+from tests.statistical import assert_mean
 
 counts = st.integers(1, 2000)
 dims = st.floats(3.0, 500.0)
@@ -64,9 +65,8 @@ def test_best_of_n_in_d_dimensions(n, dim, rho, step, keep_incumbent):
         gain = np.maximum(gain, 0.0)
     arguments = (n, dim, rho, step)
     for sample, law in [(gain, gt.best_of_n_gain), (-np.log1p(-gain), gt.best_of_n_log_rate)]:
-        error = sample.std() / np.sqrt(runs)
         expected = law(*arguments, keep_incumbent=keep_incumbent)
-        assert abs(sample.mean() - expected) < 4 * error
+        assert_mean(sample, expected)
 
 
 @settings(max_examples=20, deadline=None)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 import gome_theory as gt
+from tests.statistical import assert_estimate, assert_exceeds, assert_mean, critical_value
 
 SETTINGS = [
     {"r": 0.5, "persistence": 0.9},
@@ -75,7 +76,7 @@ def test_length_of_a_thinned_biased_memory():
     energy = (memory**2).sum(1)
     fresh = A / (1 - b**2) * (1 - omega + omega * (1 - A))
     expected = K * (fresh + omega * (kappa * K + 1 - kappa) * A**2 / (1 - b) ** 2)
-    assert abs(energy.mean() - expected) < 4 * energy.std() / np.sqrt(chains)
+    assert_mean(energy, expected)
     # The same denominator, read off the library: r_m^2 = signal^2 / length^2.
     gate = gt.success_memory(0.5, b, traces=K, bias_share=omega, shared_bias=kappa)
     A, plus = gate.acceptance, gate.stored_alignment
@@ -89,7 +90,7 @@ def test_length_of_a_thinned_biased_memory():
 def test_mean_field_is_close_to_the_process_and_above_it(setting):
     field = gt.success_memory(**setting)
     process = gt.simulate_success_memory(**setting)
-    off = 4 * process.progress_error / field.progress
+    off = critical_value() * process.progress_error / field.progress
     assert 0.90 - off < process.progress / field.progress < 1.0 + off
     assert process.memory_alignment / field.memory_alignment == pytest.approx(1.0, abs=0.06)
 
@@ -116,7 +117,7 @@ def test_process_is_the_limit_of_dynamics_in_d_dimensions():
         truth = gamma * truth + np.sqrt(1 - gamma**2) * vectors()
     measured, error = total.mean() / steps, total.std() / steps / np.sqrt(chains)
     process = gt.simulate_success_memory(r, gamma)
-    assert abs(measured - process.progress) < 4 * np.hypot(error, process.progress_error)
+    assert_estimate(measured, process.progress, np.hypot(error, process.progress_error))
 
 
 @pytest.mark.parametrize(("gamma", "loses"), [(0.9, 0.25), (0.6, 0.4)])
@@ -125,12 +126,12 @@ def test_normalising_a_single_trace_s_memory_loses_much_of_its_benefit(gamma, lo
     loud = gt.simulate_success_memory(0.5, gamma, normalised=True)
     benefit = plain.progress - gt.psi_g(0.5)
     error = np.hypot(plain.progress_error, loud.progress_error)
-    assert plain.progress - loud.progress > loses * benefit + 4 * error
+    assert_exceeds(plain.progress - loud.progress, loses * benefit, error)
 
 
 def test_without_weight_the_process_is_gated_steps_without_memory():
     alone = gt.simulate_success_memory(0.5, 0.9, weight=0.0, alpha=gt.optimal_alpha(0.5))
-    assert abs(alone.progress - gt.psi_g(0.5)) < 4 * alone.progress_error
+    assert_estimate(alone.progress, gt.psi_g(0.5), alone.progress_error)
     accepted = gt.acceptance(0.5, gt.optimal_alpha(0.5))
     assert alone.acceptance == pytest.approx(accepted, abs=4 * 0.5 / np.sqrt(400 * 400))
 
@@ -138,7 +139,8 @@ def test_without_weight_the_process_is_gated_steps_without_memory():
 def test_myopic_weights_listen_to_memory_too_much():
     """Weights in proportion to alignments are best for one step; less memory sharpens storage."""
     full, half = (gt.simulate_success_memory(0.5, 0.9, weight=w) for w in (1.0, 0.5))
-    assert half.progress - full.progress > 4 * np.hypot(full.progress_error, half.progress_error)
+    error = np.hypot(full.progress_error, half.progress_error)
+    assert_exceeds(half.progress, full.progress, error)
 
 
 def test_refusals():

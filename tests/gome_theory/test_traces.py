@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 import gome_theory as gt
+from tests.statistical import assert_mean
 
 shares = st.floats(0.02, 1.0)
 
@@ -42,7 +43,7 @@ def test_best_of_simulated_correlated_traces():
     seen = value + noise * rng.standard_normal(value.shape)
     pick = np.take_along_axis(value, seen.argmax(1)[:, None], 1)
     expected = gt.best_trace(K, totals, noise)
-    assert abs(pick.mean() - expected) < 4 * pick.std() / np.sqrt(samples)
+    assert_mean(pick, expected)
 
 
 def test_totals_of_simulated_traces_in_d_dimensions():
@@ -66,9 +67,9 @@ def test_totals_of_simulated_traces_in_d_dimensions():
         log_progress[pair] = -2 * np.log(np.linalg.norm(x, axis=1))
     totals = gt.trace_totals(steps, r, alpha, dim, omega, kappa)
     standard = (log_progress - totals.mean) / totals.spread
-    assert abs(standard.mean()) < 4 / np.sqrt(pairs)
+    assert_mean(standard.mean(1), 0.0)
     for square, expected in ((standard**2, 1.0), (standard.prod(1), totals.correlation)):
-        assert abs(square.mean() - expected) < 4 * square.std() / np.sqrt(pairs)
+        assert_mean(square, expected)
 
 
 @settings(max_examples=20, deadline=None)

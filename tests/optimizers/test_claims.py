@@ -10,6 +10,7 @@ from hypothesis import given, strategies as st
 from scipy.stats import binomtest, norm, ttest_1samp
 
 from optimizers import claims
+from tests.statistical import assert_mean
 
 LEVEL, RUNS = 0.9, 2000
 # Of the intervals that judge a coverage: some 60 such tests, so one false alarm in 300 seeds.
@@ -150,7 +151,7 @@ def test_shrinking_takes_away_the_optimizers_curse(spread):
     # Bayes' answer is unbiased after any selection. Here its prior is estimated: the share of noise
     # in the spread of N scores has a standard deviation of sqrt(2 / (N - 1)).
     estimated = math.sqrt(2 / 49) * abs(naive.mean())
-    assert abs(error.mean()) < estimated + 4 * error.std() / math.sqrt(len(error))
+    assert_mean(error, 0.0, slack=estimated)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=5, max_size=12, unique=True), st.floats(0.1, 2))

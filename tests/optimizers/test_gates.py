@@ -16,6 +16,7 @@ from scipy.stats import binomtest, norm, t
 import optimizers
 from optimizers import gates
 from optimizers.gates import _student
+from tests.statistical import assert_estimate, assert_exceeds
 
 # XLA flushes subnormal numbers to zero.
 NUMBERS = st.floats(-10, 10, width=32, allow_subnormal=False)
@@ -261,7 +262,7 @@ def test_no_other_threshold_progresses_more_than_the_bayes_gate():
     for threshold in (0.0, 1.0, 2.6, 4.0):
         other = _decisions(gates.improved(threshold), measured, noise)
         difference = true * accepted - true * other.astype(float)
-        assert difference.mean() > 3 * difference.std() / math.sqrt(true.size)
+        assert_exceeds(difference.mean(), 0.0, difference.std() / math.sqrt(true.size))
 
 
 def _decisions(gate, gain, stderr):
@@ -441,7 +442,8 @@ def test_mean_sample_number_against_walds_approximation():
 
     wald = math.log((1 - alpha) / alpha)
     # Wald neglects the overshoot, on average 0.583 steps' deviations (Siegmund 1985, section X.3).
-    assert abs(used.mean() - expected(wald + 0.583 * effect)) < 4 * error + 0.01 * expected(wald)
+    law, slack = expected(wald + 0.583 * effect), 0.01 * expected(wald)
+    assert_estimate(used.mean(), law, error, slack=slack)
     assert 0 < used.mean() / expected(wald) - 1 < 0.1
 
 

@@ -14,6 +14,7 @@ from optimizers import Directive, Lexicon, Merged, Suggestion, cached, encode, h
 from optimizers.textual import unit_rows
 from optimizers.textual._guard import contradict, read
 from tests.optimizers import paraphrases as table
+from tests.statistical import assert_mean
 
 NGRAMS = hashed_ngrams()
 TEXT = st.text(max_size=30)
@@ -170,7 +171,7 @@ def test_collisions_are_of_order_one_over_the_root_of_the_dimension():
     rows = NGRAMS(texts)
     cosines = (rows[:2000] * rows[2000:]).sum(axis=1)
     for sample, expected in ((cosines, 0.0), (cosines**2, 1 / 512)):
-        assert abs(sample.mean() - expected) < 4 * sample.std() / np.sqrt(len(sample))
+        assert_mean(sample, expected)
 
 
 @pytest.mark.parametrize("arguments", [{"dimension": 0}, {"ngrams": (3, 2)}, {"ngrams": (0, 2)}])

@@ -13,6 +13,7 @@ from hypothesis import given, strategies as st
 
 import optimizers
 from optimizers import Operator, search
+from tests.statistical import assert_estimate
 
 STEPS = 14
 DRAFT, DESCEND, IMPROVE, DEBUG = Operator
@@ -198,7 +199,7 @@ def test_aide_tosses_its_coin_and_picks_uniformly():
     counts = np.bincount(expansions.parent, minlength=5)
     expected = draws * np.array([1 / 2, 1 / 6, 1 / 6, 1 / 6, 0])
     deviation = np.sqrt(expected * (1 - expected / draws))
-    assert (np.abs(counts - expected) <= 4 * deviation).all()
+    assert_estimate(counts, expected, deviation)
     assert set(np.asarray(expansions.parent)[expansions.operator == DEBUG]) == {1, 2, 3}
 
 

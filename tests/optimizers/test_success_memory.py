@@ -13,6 +13,7 @@ import optimizers
 from optimizers import scale_by_success_memory
 from tests.optimizers import strategies as draw
 from tests.optimizers.strategies import DIM, STEPS, float64, unroll
+from tests.statistical import assert_estimate
 
 CLIP, WEIGHT = 0.7, 0.3
 
@@ -215,7 +216,7 @@ def recalled_by_key(draws):
 def test_sampling_has_the_expectation_of_reading_everything(draws):
     sampled, expected = recalled_by_key(draws)
     stderr = sampled.std(axis=0)[:3] / np.sqrt(KEYS)
-    assert (np.abs(sampled.mean(axis=0) - expected)[:3] < 4 * stderr).all()
+    assert_estimate(sampled.mean(axis=0)[:3], expected[:3], stderr)
     assert (stderr > 0).all()
     # Each draw of a memory counts 3 / draws times its fading.
     times = sampled[:, :3] / (3 / draws * 0.9 ** np.array([3, 2, 1]))

@@ -9,6 +9,7 @@ import optimizers
 from experiments.studies import sphere as study
 from gome_theory import Reliability
 from simulators import World, noisy_evaluator, noisy_oracle, rollout, simulate, sphere
+from tests.statistical import assert_estimate
 
 
 def a_world(rho=0.5):
@@ -57,7 +58,7 @@ def test_simulated_rates_are_the_predicted_ones(name, dim):
     rates = study.simulate_rates(name, dim, alignment, steps=100, runs=256, seed=1)
     predicted = study.CONTENDERS[name].law(alignment, dim).rate
     error = rates.std(axis=1, ddof=1) / np.sqrt(rates.shape[1])
-    assert (np.abs(rates.mean(axis=1) - predicted) < 4 * error).all()
+    assert_estimate(rates.mean(axis=1), predicted, error)
 
 
 class Settings:
@@ -70,7 +71,7 @@ class Settings:
 def test_predicted_and_simulated_crossover_agree(dim, known):
     (row,) = study.crossover_rows("gated against hill climbing", dim, 2.0, Settings)
     assert row["predicted"] == pytest.approx(known, abs=5e-5)
-    assert abs(row["value"] - known) < 3 * row["stderr"]
+    assert_estimate(row["value"], known, row["stderr"])
     assert abs(row["value"] / known - 1) < 0.03
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import numpy as np
+from jax.core import Tracer
 
 
 def require_range(name: str, value: Any, low: float, high: float, what: str) -> None:
@@ -25,7 +25,7 @@ def require_range(name: str, value: Any, low: float, high: float, what: str) -> 
     Raises:
       ValueError: a number is outside, or is not a number.
     """
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return
     numbers = np.asarray(value, float)
     if not ((numbers >= low) & (numbers <= high)).all():
@@ -42,7 +42,7 @@ def require_positive(name: str, value: Any, what: str) -> None:
     Raises:
       ValueError: a number is not above 0, not finite or not a number.
     """
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return
     numbers = np.asarray(value, float)
     if not ((numbers > 0) & np.isfinite(numbers)).all():

@@ -38,7 +38,7 @@ def naming_oracle(reliability: Reliability) -> Oracle:
     Raises:
       ValueError: a field of the reliability is out of its range, or an alignment is negative.
     """
-    return weighted_naming_oracle(reliability, lambda situation: jnp.abs(situation.edits))
+    return weighted_naming_oracle(reliability, lambda situation: jnp.abs(_checked_edits(situation)))
 
 
 def weighted_naming_oracle(

@@ -120,8 +120,8 @@ def _tabulate(generator, components, options, interactions, crash_share) -> _Tab
         crash[0, :] = crash[:, 0] = False
         value += effect[grid[first], grid[second]]
         offends[second] |= crash[grid[first], grid[second]]
-    runs = ~offends.any(axis=0)
+    runs = np.logical_not(offends.any(axis=0))
     loss = value - value[runs].min()
     loss = np.where(runs, loss, loss[runs].max()) / loss[runs].mean()
-    repaired = np.ravel_multi_index(tuple(np.where(offends, 0, grid)), (options,) * components)
-    return _Tables(loss, runs, repaired)
+    strides = options ** np.arange(components)[::-1]
+    return _Tables(loss, runs, strides @ np.where(offends, 0, grid))

@@ -268,7 +268,8 @@ def test_an_average_over_a_moving_truth_is_aligned_as_predicted():
         along.append((average * landed[:, :, t]).sum(axis=-1) / distance**2)
         energy.append((average**2).sum(axis=-1) / distance**2)
     along, energy = np.mean(along[burn_in:], axis=0), np.mean(energy[burn_in:], axis=0)
-    gained = np.log(parent_loss / loss, dtype=np.float64)[..., burn_in + 1 :].mean(axis=-1)
+    after, before = (x[..., burn_in + 1 :].astype(float) for x in (loss, parent_loss))
+    gained = np.log(before / after).mean(axis=-1)
     for row, (rho, gamma, omega) in enumerate(conditions):
         law = float(ema_alignment(rho, gamma, decay, omega))
         kept = (1 - decay) / (1 - decay * gamma)

@@ -1,9 +1,20 @@
-"""Synthetic worlds with a known optimum, in which any strategy runs in microseconds a step."""
+"""Synthetic worlds with a known optimum, in which any strategy runs in microseconds a step.
+
+Landscapes are smooth (`sphere`, `quadratic`, `rosenbrock`), hard to see through (`rugged`,
+`plateau`) or discrete (`plans`, `nk`, `pipeline`). In discrete ones an edit is made at a time;
+oracles that name one are `naming_oracle` and `screening_oracle`. `sphere`, `plateau` and `plans`
+also come by their sufficient statistic (`lumped_...`), at a cost that does not grow with the
+dimension.
+"""
 
 from simulators.costs import (
     Prices as Prices,
     loss_within as loss_within,
     spent as spent,
+)
+from simulators.discrete_oracles import (
+    naming_oracle as naming_oracle,
+    screening_oracle as screening_oracle,
 )
 from simulators.evaluators import (
     Evaluator as Evaluator,
@@ -14,10 +25,23 @@ from simulators.evaluators import (
 from simulators.frames import Frame as Frame, moving_frame as moving_frame
 from simulators.landscapes import (
     Landscape as Landscape,
+    nk as nk,
+    nk_fitness as nk_fitness,
+    pipeline as pipeline,
+    plans as plans,
+    plateau as plateau,
     quadratic as quadratic,
+    rosenbrock as rosenbrock,
+    rugged as rugged,
     sphere as sphere,
 )
-from simulators.lumped import lumped_oracle as lumped_oracle, lumped_sphere as lumped_sphere
+from simulators.lumped import (
+    lumped_naming_oracle as lumped_naming_oracle,
+    lumped_oracle as lumped_oracle,
+    lumped_plans as lumped_plans,
+    lumped_plateau as lumped_plateau,
+    lumped_sphere as lumped_sphere,
+)
 from simulators.oracles import (
     Diagnosis as Diagnosis,
     Oracle as Oracle,

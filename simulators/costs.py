@@ -26,7 +26,8 @@ class Prices(NamedTuple):
     second: float | Float[Array, ""] = 0.0
     """Of a second of evaluation (`Trace.seconds`)."""
     diagnosis: float | Float[Array, ""] = 0.0
-    """Of asking the reasoner once, malformed replies included."""
+    """Of asking the reasoner at one step, malformed replies included; for all the diagnoses of that
+    step, if the world gives several."""
 
 
 def spent(trace: Trace, prices: Prices) -> Float[Array, "*runs steps"]:

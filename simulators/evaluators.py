@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from optimizers import Operator
+from simulators._ranges import require_range
 from simulators.oracles import Rate, is_constant
 
 
@@ -56,7 +58,16 @@ def noisy_evaluator(
         `-(1 - optimism) loss`, gains shrink with them.
       leak_rate: probability that a measurement leaks; measuring again draws again.
       leak: how much better a leaking score looks, in units of the candidate's loss.
+
+    Raises:
+      ValueError: a rate known beforehand is out of its range.
     """
+    require_range("score_noise", score_noise, 0.0, np.inf, "a standard deviation")
+    require_range("crash_rate", crash_rate, 0.0, 1.0, "a probability")
+    require_range("repair_rate", repair_rate, 0.0, 1.0, "a probability")
+    require_range("optimism", optimism, 0.0, 1.0, "a share of the loss")
+    require_range("leak_rate", leak_rate, 0.0, 1.0, "a probability")
+    require_range("leak", leak, 0.0, np.inf, "an advantage")
 
     def measure(key, loss, operator):
         key_noise, key_crash = jax.random.split(key)
@@ -87,7 +98,12 @@ def erring_judge(false_accept: Rate = 0.0, false_reject: Rate = 0.0) -> Evaluato
     Args:
       false_accept: probability that a step that does not improve is told to improve.
       false_reject: probability that an improvement is told not to be one.
+
+    Raises:
+      ValueError: a rate known beforehand is not a probability.
     """
+    require_range("false_accept", false_accept, 0.0, 1.0, "a probability")
+    require_range("false_reject", false_reject, 0.0, 1.0, "a probability")
 
     def judge(key, gain):
         improves = gain > 0

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from simulators._ranges import require_range
 from simulators.oracles import uniform_direction
 
 Vector = Float[Array, " dim"]
@@ -43,8 +44,7 @@ def moving_frame(persistence: float | Float[Array, ""]) -> Frame:
     Raises:
       ValueError: a persistence known beforehand is outside [0, 1].
     """
-    if isinstance(persistence, int | float) and not 0.0 <= persistence <= 1.0:
-        raise ValueError(f"`persistence` is an autocorrelation in [0, 1], got {persistence}")
+    require_range("persistence", persistence, 0.0, 1.0, "an autocorrelation")
 
     def turn(key, direction):
         news = uniform_direction(key, direction.shape[-1])

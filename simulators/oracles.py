@@ -16,6 +16,7 @@ import numpy.typing as npt
 from jaxtyping import Array, Bool, Float, Key
 
 from gome_theory import Reliability, validate
+from simulators._ranges import require_range
 
 Vector = Float[Array, " dim"]
 Rate = float | Float[Array, ""]
@@ -134,8 +135,7 @@ def component_oracle(noise: npt.ArrayLike, *, relative: bool = True) -> Oracle:
       ValueError: a standard deviation is negative or not a number.
     """
     scales = np.asarray(noise, np.float32)
-    if not (scales >= 0).all():
-        raise ValueError(f"`noise` holds standard deviations, at least 0; got {noise}")
+    require_range("noise", scales, 0.0, np.inf, "a standard deviation")
 
     def diagnose(key, bias, situation):
         del bias

@@ -198,8 +198,15 @@ def _step(strategy: Strategy, world: World, state: tuple[Run, Situated], key):
     observation = _select(withheld, optimizers.unchanged(run, expansion), observation)
     run, decision = optimizers.settle(strategy, run, proposal, observation)
     beside = world.evaluator.remeasures & (expansion.parent >= 0)
-    evaluations = jnp.where(withheld, 0, 2 * observation.replicates - 1 + beside)
-    seconds = 1.0 if world.landscape.seconds is None else world.landscape.seconds(candidate)
+    of_candidate = observation.replicates
+    of_parent = jnp.where(withheld, 0, of_candidate - 1 + beside)
+    evaluations = of_candidate + of_parent
+    takes = world.landscape.seconds
+    seconds = (
+        1.0 * evaluations
+        if takes is None
+        else takes(candidate) * of_candidate + takes(base) * of_parent
+    )
     trace = Trace(
         operator=operator,
         parent=expansion.parent,
@@ -212,7 +219,7 @@ def _step(strategy: Strategy, world: World, state: tuple[Run, Situated], key):
         slot=decision.slot,
         diagnosed=diagnosed,
         evaluations=evaluations,
-        seconds=seconds * evaluations,
+        seconds=seconds,
     )
     return (run, situated), (trace, Recording(answer.direction, candidate, *measured))
 
@@ -254,8 +261,8 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
       The pooled observation; measurements of the candidate and of its parent, one a replicate.
     """
     gate = strategy.gate
-    loss = world.landscape.loss(candidate)
-    parent_loss = world.landscape.loss(optimizers.parent_params(run, expansion))
+    shown = world.landscape.shown or world.landscape.loss
+    loss, parent_loss = shown(candidate), shown(optimizers.parent_params(run, expansion))
     stored = Measurement(
         run.score[expansion.parent], run.stderr[expansion.parent], jnp.ones((), bool)
     )

@@ -14,6 +14,10 @@ from optimizers import Operator
 from simulators._ranges import require_range
 from simulators.oracles import Rate, is_constant
 
+# Folded into the key of a measurement, from which its noise is drawn directly.
+_CRASH = 2**32 - 1
+_LEAK = 2**32 - 2
+
 
 class Measurement(NamedTuple):
     """Score (higher is better) with its standard error, and whether the candidate ran."""
@@ -70,19 +74,18 @@ def noisy_evaluator(
     require_range("leak", leak, 0.0, np.inf, "an advantage")
 
     def measure(key, loss, operator):
-        key_noise, key_crash = jax.random.split(key)
         stderr = jnp.asarray(score_noise * (loss if relative else 1.0), jnp.float32)
         score, valid = -loss, jnp.ones((), bool)
         if not is_constant(optimism, 0):
             score *= 1.0 - optimism
         if not is_constant(score_noise, 0):
-            score += stderr * jax.random.normal(key_noise)
+            score += stderr * jax.random.normal(key)
         if not is_constant(leak_rate, 0):
-            leaks = jax.random.uniform(jax.random.fold_in(key_crash, 1)) < leak_rate
+            leaks = jax.random.uniform(jax.random.fold_in(key, _LEAK)) < leak_rate
             score += jnp.where(leaks, leak * loss, 0.0)
         if not is_constant(crash_rate, 0):
             runs = jnp.where(operator == Operator.DEBUG, repair_rate, 1.0 - crash_rate)
-            valid = jax.random.uniform(key_crash) < runs
+            valid = jax.random.uniform(jax.random.fold_in(key, _CRASH)) < runs
         return Measurement(score, stderr, valid)
 
     return Evaluator(measure, remeasures)

@@ -21,6 +21,10 @@ from simulators._ranges import require_range
 Vector = Float[Array, " dim"]
 Rate = float | Float[Array, ""]
 
+# Folded into a key that the error is drawn from directly: numbers beyond any component's.
+_HALLUCINATION = 2**32 - 1
+_MALFORMED = 2**32 - 2
+
 
 class Situation(NamedTuple):
     """What an oracle is asked about."""
@@ -36,8 +40,8 @@ class Diagnosis(NamedTuple):
     """An estimate of the gradient."""
 
     direction: Vector
-    usable: Bool[Array, ""] | bool = True
-    """False for a malformed reply, of which nothing can be learned."""
+    usable: Bool[Array, ""] | None = None
+    """False for a malformed reply, of which nothing can be learned; None if there are none."""
 
 
 def _unbiased(common: Key[Array, ""], own: Key[Array, ""], dim: int) -> tuple[()]:
@@ -103,19 +107,19 @@ def pointing_oracle(
     biased = not is_constant(omega, 0)
 
     def diagnose(key, bias, situation):
-        key_error, key_hallucination = jax.random.split(key)
         norm = jnp.linalg.norm(situation.gradient)
         descent = -situation.gradient / jnp.where(norm > 0, norm, 1.0)
-        wrong = error(key_error, situation.gradient.shape[-1])
+        wrong = error(key, situation.gradient.shape[-1])
         if biased:
             wrong = jnp.sqrt(omega) * bias + jnp.sqrt(1.0 - omega) * wrong
-        rho, usable = reliability.alignment, True
+        rho, usable = reliability.alignment, None
         if not is_constant(reliability.hallucination, 0):
-            hallucinates = jax.random.uniform(key_hallucination) < reliability.hallucination
+            drawn = jax.random.uniform(jax.random.fold_in(key, _HALLUCINATION))
+            hallucinates = drawn < reliability.hallucination
             rho = jnp.where(hallucinates, reliability.hallucination_alignment, rho)
         if not is_constant(reliability.malformed, 0):
-            key_malformed = jax.random.fold_in(key_hallucination, 1)
-            usable = jax.random.uniform(key_malformed) >= reliability.malformed
+            drawn = jax.random.uniform(jax.random.fold_in(key, _MALFORMED))
+            usable = drawn >= reliability.malformed
         direction = rho * descent + jnp.sqrt(1.0 - rho**2) * wrong
         return Diagnosis(-scale * norm * direction, usable)
 

@@ -16,22 +16,26 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 import optimizers
 from optimizers import History, Operator, Run, Strategy
+from simulators.branching import where_any
 from simulators.evaluators import Evaluator, Measurement
 from simulators.frames import Frame
 from simulators.landscapes import Landscape, Vector
 from simulators.oracles import Diagnosis, Oracle, Situation
 
-# A batch of rollouts usually runs for less time than it compiles; level 1 halves the compilation
-# and leaves the running time as it is (measured on CPU).
+# A batch of rollouts usually runs for less time than it compiles: level 1 takes two thirds of the
+# time to compile and a fifth more to run (CPU, CPU time). `sweep` is for what runs longer.
 _FAST_COMPILATION = {"xla_backend_optimization_level": 1}
-
 
 # The run folds its step number into the key; the world takes numbers that no run reaches.
 _WORLD = 2**32 - 1
 _SITUATION = 2**32 - 2
-# Beside the numbers of replicates, which the key of a measurement is folded with.
-_PARENT = 2**32 - 1
-_JUDGE = 2**32 - 2
+# The key of a step serves the start or the answer, whichever is wanted; the rest folds these in.
+_EVALUATION = 2**32 - 3
+_TURN = 2**32 - 4
+# The key of an evaluation serves the first measurement; what is beside it folds these in.
+_PARENT = 2**32 - 5
+_JUDGE = 2**32 - 6
+_REPLICATES = 2**31
 
 
 class World(NamedTuple):
@@ -151,7 +155,9 @@ def situate(world: World, key: Key[Array, ""], common: Key[Array, ""] | None = N
 
 def world_keys(key: Key[Array, ""], steps: int) -> Key[Array, " steps"]:
     """What the world draws from at each step of the run with that key."""
-    return jax.random.split(jax.random.fold_in(key, _WORLD), steps)
+    return jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, _WORLD)))(
+        jnp.arange(steps, dtype=jnp.uint32)
+    )
 
 
 def advance(
@@ -177,23 +183,23 @@ def advance(
 
 def _step(strategy: Strategy, world: World, state: tuple[Run, Situated], key):
     run, situated = state
-    key_start, key_oracle, key_evaluator = jax.random.split(key, 3)
     if world.frame is not None:
-        turned = world.frame.turn(jax.random.fold_in(key_start, 1), situated.direction)
+        turned = world.frame.turn(jax.random.fold_in(key, _TURN), situated.direction)
         situated = situated._replace(direction=turned)
         run = run._replace(params=world.frame.place(turned, run.params))
     expansion, run = optimizers.ask(strategy, run)
     operator, diagnosed = expansion.operator, optimizers.needs_diagnosis(run, expansion)
 
     base = optimizers.parent_params(run, expansion)
-    answer = _answer(world, situated, key_oracle, operator, base)
+    answer = _answer(world, situated, key, operator, diagnosed, base)
     proposal = optimizers.propose(strategy, run, expansion, answer.direction)
-    if answer.usable is not True:
+    if answer.usable is not None:
         proposal = _select(
             answer.usable | ~diagnosed, proposal, optimizers.stay(strategy, run, expansion)
         )
-    candidate = _candidate(world.landscape, operator, base, proposal, key_start)
-    observation, *measured = _observe(strategy, world, run, expansion, candidate, key_evaluator)
+    candidate = _candidate(world.landscape, operator, base, proposal, key)
+    key_evaluation = jax.random.fold_in(key, _EVALUATION)
+    observation, *measured = _observe(strategy, world, run, expansion, candidate, key_evaluation)
     withheld = optimizers.withholds(proposal)
     observation = _select(withheld, optimizers.unchanged(run, expansion), observation)
     run, decision = optimizers.settle(strategy, run, proposal, observation)
@@ -224,25 +230,33 @@ def _step(strategy: Strategy, world: World, state: tuple[Run, Situated], key):
     return (run, situated), (trace, Recording(answer.direction, candidate, *measured))
 
 
-def _answer(world: World, situated: Situated, key, operator, base) -> Diagnosis:
-    """The reasoner's for DESCEND, the proposer's for IMPROVE."""
+def _answer(world: World, situated: Situated, key, operator, diagnosed, base) -> Diagnosis:
+    """The reasoner's for DESCEND, the proposer's for IMPROVE; zeros where nobody is asked."""
     landscape = world.landscape
-    gradient = (landscape.gradient or jax.grad(landscape.loss))(base)
-    edits = None if landscape.edits is None else landscape.edits(base)
-    situation = Situation(base, gradient, edits)
-    move = world.proposer.diagnose(key, situated.proposer, situation)
-    if world.diagnoses == 1:
-        diagnosis = world.reasoner.diagnose(key, situated.reasoner, situation)
-    else:
-        keys = jax.random.split(key, world.diagnoses)
-        ask_all = jax.vmap(world.reasoner.diagnose, in_axes=(0, 0, None))
-        diagnosis = ask_all(keys, situated.reasoner, situation)
-    said, usable = diagnosis
-    if usable is not True:
-        usable = jnp.asarray(usable)
-        said = jnp.where(usable[..., None], said, 0.0)  # One malformed among several says nothing.
-        usable = usable.any()
-    return Diagnosis(jnp.where(operator == Operator.IMPROVE, move.direction, said), usable)
+
+    def situation():
+        gradient = (landscape.gradient or jax.grad(landscape.loss))(base)
+        return Situation(base, gradient, None if landscape.edits is None else landscape.edits(base))
+
+    def diagnosis():
+        if world.diagnoses == 1:
+            said, usable = world.reasoner.diagnose(key, situated.reasoner, situation())
+        else:
+            keys = jax.random.split(key, world.diagnoses)
+            ask_all = jax.vmap(world.reasoner.diagnose, in_axes=(0, 0, None))
+            said, usable = ask_all(keys, situated.reasoner, situation())
+        if usable is not None:
+            said = jnp.where(usable[..., None], said, 0.0)  # One malformed among several is silent.
+            usable = usable.any()
+        return Diagnosis(said, usable)
+
+    def move():
+        moved = world.proposer.diagnose(key, situated.proposer, situation()).direction
+        return jnp.broadcast_to(moved, said.shape)
+
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(diagnosis))
+    said, usable = where_any(diagnosed, diagnosis, nothing)
+    return Diagnosis(where_any(operator == Operator.IMPROVE, move, said), usable)
 
 
 def _candidate(landscape: Landscape, operator, base, proposal, key):
@@ -251,7 +265,7 @@ def _candidate(landscape: Landscape, operator, base, proposal, key):
         landed = landscape.retract(base, proposal.update)
     if landscape.repair is not None:
         landed = jnp.where(operator == Operator.DEBUG, landscape.repair(base), landed)
-    return jnp.where(operator == Operator.DRAFT, landscape.start(key), landed)
+    return where_any(operator == Operator.DRAFT, lambda: landscape.start(key), landed)
 
 
 def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
@@ -302,7 +316,8 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
 
     def measure_again(carry):
         observation, measured = carry
-        key_child, key_parent = jax.random.split(jax.random.fold_in(key, observation.replicates))
+        number = jnp.uint32(_REPLICATES) + observation.replicates.astype(jnp.uint32)
+        key_child, key_parent = jax.random.split(jax.random.fold_in(key, number))
         child = world.evaluator.measure(key_child, loss, expansion.operator)
         parent = world.evaluator.measure(key_parent, parent_loss, expansion.operator)
         parent = parent._replace(valid=jnp.ones((), bool))

@@ -43,6 +43,9 @@ class Study:
     run_cell: Callable[[Any, Cell, Path], Rows]
     """`(config, cell, scratch folder) -> rows`."""
     figure: Callable[[pd.DataFrame, Any], Figure]
+    verdict: Callable[[pd.DataFrame, Any], str | None] | None = None
+    """`(table, config) -> why the study fails`, for studies that test something; the command then
+    exits with an error."""
 
 
 def execute(

@@ -72,12 +72,13 @@ def _agreement(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set(xlim=(-3, 3000), ylim=(-3, 3000), xlabel="predicted", ylabel="simulated")
-    axes.set_title(f"{len(table)} numbers: predicted, and simulated without the laws")
+    axes.set_title(f"{len(table)} numbers: predicted and simulated")
     axes.annotate(
         "bounds: the law is\nan upper limit",
-        (370.0, 60.0),
-        xytext=(2.0, -0.06),
+        (1.28, 0.08),
+        xytext=(3.0, 2e-3),
         fontsize=8,
+        va="center",
         color=COLOURS["neutral"],
         arrowprops={"arrowstyle": "-", "color": COLOURS["neutral"]},
     )

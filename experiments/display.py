@@ -146,8 +146,8 @@ def report(directory: Path, to: Path | None) -> None:
     CONSOLE.print(f"report {write_report(directory, to)}")
 
 
-def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> None:
-    """Run a study with a progress bar over its cells."""
+def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> bool:
+    """Run a study with a progress bar over its cells; whether it passes its own verdict."""
     from experiments import studies
     from experiments.study import execute
 
@@ -168,8 +168,12 @@ def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> None
             kept = " (kept)" if cached else ""
             progress.update(bar, total=total, completed=done, description=escape(words + kept))
 
-        execute(found, config, out, on_cell)
+        table = execute(found, config, out, on_cell)
     CONSOLE.print(f"figure {out / 'figure.svg'} · table {out / 'table.parquet'}")
+    failure = found.verdict(table, config) if found.verdict else None
+    if failure:
+        CONSOLE.print(f"[red]failed[/]: {escape(failure)}")
+    return not failure
 
 
 def configure(config: Any, settings: Sequence[str]) -> Any:

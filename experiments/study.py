@@ -1,8 +1,8 @@
 """What a study is: independent cells, a table of their rows, a figure, a manifest.
 
 A study is a value. `execute` runs its cells in order, keeps each finished cell on disk so that an
-interrupted study goes on where it stopped, and leaves `table.parquet`, `figure.svg`, `figure.png`
-and `manifest.json`.
+interrupted study goes on where it stopped, and leaves `table.parquet`, the same as `table.csv`,
+`figure.svg`, `figure.png` and `manifest.json`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ class Study:
     run_cell: Callable[[Any, Cell, Path], Rows]
     """`(config, cell, scratch folder) -> rows`."""
     figure: Callable[[pd.DataFrame, Any], Figure]
+    verdict: Callable[[pd.DataFrame, Any], str | None] | None = None
+    """`(table, config) -> why the study fails`, for studies that test something; the command then
+    exits with an error."""
 
 
 def execute(
@@ -51,7 +54,7 @@ def execute(
     out: Path,
     on_cell: Callable[[int, int, Cell, bool], None] = lambda done, total, cell, cached: None,
 ) -> pd.DataFrame:
-    """Run a study, or what is left of it, and write its four files.
+    """Run a study, or what is left of it, and write its files.
 
     Args:
       study: what to run.
@@ -78,6 +81,7 @@ def execute(
         on_cell(done + 1, len(cells), cell, cached)
     table = pd.DataFrame(rows)
     table.to_parquet(out / "table.parquet", index=False)
+    table.to_csv(out / "table.csv", index=False)
     draw(study, config, table, out)
     write_json(out / "manifest.json", manifest(study, config, time.time() - started))
     return table

@@ -11,6 +11,7 @@ _MODULES = {
     "crossover": "experiments.studies.crossover",
     "gap": "experiments.studies.gap",
     "gates": "experiments.studies.gates",
+    "verify_theory": "experiments.studies.verify_theory",
 }
 
 

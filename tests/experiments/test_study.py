@@ -42,10 +42,11 @@ def row(config, cell, scratch):
     return [{"number": cell["number"], "value": config.scale * cell["number"]}]
 
 
-def test_a_study_leaves_its_four_files(tmp_path):
+def test_a_study_leaves_its_files(tmp_path):
     table = execute(a_study(row), Config(), tmp_path)
     assert table.value.tolist() == [2.0, 4.0, 6.0]
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), table)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), table)
     assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
     manifest = json.loads((tmp_path / "manifest.json").read_text())

@@ -17,6 +17,10 @@ from gome_theory.advantage import (
     cost_elasticity as cost_elasticity,
     coupled_gated_vs_gated as coupled_gated_vs_gated,
 )
+from gome_theory.agreement import (
+    Agreement as Agreement,
+    agreement as agreement,
+)
 from gome_theory.basins import (
     basin_choice as basin_choice,
     distinct_basins as distinct_basins,
@@ -37,6 +41,11 @@ from gome_theory.bias import (
     persistent_share as persistent_share,
     small_bias_rate as small_bias_rate,
     trap_time as trap_time,
+)
+from gome_theory.biased_run import biased_progress as biased_progress
+from gome_theory.calibration import (
+    Calibration as Calibration,
+    calibrate as calibrate,
 )
 from gome_theory.consensus import (
     alignment_of_odds as alignment_of_odds,
@@ -87,6 +96,12 @@ from gome_theory.effective_dimension import (
     curvature_of as curvature_of,
     effective_dimension as effective_dimension,
 )
+from gome_theory.estimates import (
+    Estimate as Estimate,
+    NotIdentified as NotIdentified,
+    Quantity as Quantity,
+)
+from gome_theory.gate_errors import GateErrors as GateErrors, gate_errors as gate_errors
 from gome_theory.gradient_rate import (
     BestStep as BestStep,
     gated_acceptance as gated_acceptance,
@@ -146,6 +161,13 @@ from gome_theory.noisy_gate import (
     noisy_gate as noisy_gate,
     stall_suboptimality as stall_suboptimality,
 )
+from gome_theory.observations import Observations as Observations, Selected as Selected
+from gome_theory.pooling import (
+    Pooled as Pooled,
+    pool as pool,
+    pool_omega as pool_omega,
+    random_effects as random_effects,
+)
 from gome_theory.quadratic_momentum import (
     BestMomentum as BestMomentum,
     best_quadratic_momentum as best_quadratic_momentum,
@@ -198,6 +220,16 @@ from gome_theory.search_rate import (
     hill_climb_rate as hill_climb_rate,
     most_efficient_n as most_efficient_n,
 )
+from gome_theory.simulated_steps import (
+    SphereRuns as SphereRuns,
+    StepModel as StepModel,
+    simulate_sphere as simulate_sphere,
+    simulate_steps as simulate_steps,
+)
+from gome_theory.step_size_test import (
+    StepSizeTest as StepSizeTest,
+    step_size_test as step_size_test,
+)
 from gome_theory.success_memory import (
     SimulatedMemory as SimulatedMemory,
     SuccessMemory as SuccessMemory,
@@ -219,3 +251,4 @@ from gome_theory.uct import (
     tree_progress as tree_progress,
     ucb1_pull_bound as ucb1_pull_bound,
 )
+from gome_theory.verdict import Verdict as Verdict, verdict as verdict

@@ -114,6 +114,10 @@ from gome_theory.gradient_rate import (
     ungated_gain as ungated_gain,
     ungated_log_rate as ungated_log_rate,
 )
+from gome_theory.hallucination import (
+    HallucinationBounds as HallucinationBounds,
+    hallucination_bounds as hallucination_bounds,
+)
 from gome_theory.hypercube import (
     expected_runtime as expected_runtime,
     expected_wrong_bits as expected_wrong_bits,

@@ -139,7 +139,10 @@ class Components(NamedTuple):
         within = variance_draws(rng, self.within_squares, self.within_dof, draws)
         if self.between_dof == 0:
             return within, np.zeros(draws)
-        squares = self.between_dof * self.between_square
+        # Means closer to each other than chance makes them are no evidence of anything: without
+        # this floor the interval would shrink to the point 0.
+        floor = self.within_squares / self.within_dof / self.per_trace
+        squares = self.between_dof * max(self.between_square, floor)
         means = variance_draws(rng, squares, self.between_dof, draws)
         return within, np.maximum(means - within / self.per_trace, 0.0)
 

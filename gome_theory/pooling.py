@@ -63,7 +63,8 @@ def random_effects(
 
     tau2 = 0.0
     if excess(0.0) > 0.0:
-        tau2 = float(optimize.brentq(excess, 0.0, k * float(np.sum((y - y.mean()) ** 2))))
+        bracket = (0.0, k * float(np.sum((y - y.mean()) ** 2)))
+        tau2 = float(optimize.root_scalar(excess, bracket=bracket).root)
     w = 1.0 / (variance + tau2)
     mean = float(np.average(y, weights=w))
     # Knapp and Hartung's scale, at least 1: never narrower than what the errors say.

@@ -122,6 +122,9 @@ def calibrate(
     noise_free: Annotated[
         bool, typer.Option("--noise-free", help="Take scores at face value without replicates.")
     ] = False,
+    first: Annotated[
+        int | None, typer.Option(min=1, help="Only so many steps of each trace, the first ones.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
 ) -> None:
     """Estimate how reliable a reasoner was, and on which side of the crossover it is."""
@@ -133,6 +136,7 @@ def calibrate(
         baseline=baseline or [],
         arms=arm or [],
         noise_free=noise_free,
+        first=first,
         cost=cost,
         budget=budget,
         as_json=json,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -51,6 +52,10 @@ class TaskLog:
         if other.labelled is not None:
             self.labelled = (self.labelled or 0) + other.labelled
 
+    def beginning(self, length: int) -> tuple[list[LoggedStep], list[LoggedStep]]:
+        """The first directed and undirected steps of every trace."""
+        return _first(self.directed, length), _first(self.search, length)
+
     def observations(self, steps: Sequence[LoggedStep], noise: float | None) -> Observations:
         """The arrays that a calibration takes."""
         told = any(step.improved is not None for step in steps)
@@ -73,6 +78,16 @@ class TaskLog:
             repeated=np.array([step.repeated for step in steps]) if repeats else None,
             overlap=np.array([step.overlap for step in steps], float) if repeats else None,
         )
+
+
+def _first(steps: Sequence[LoggedStep], length: int) -> list[LoggedStep]:
+    seen: Counter[str] = Counter()
+    kept = []
+    for step in steps:
+        seen[step.trace] += 1
+        if seen[step.trace] <= length:
+            kept.append(step)
+    return kept
 
 
 def _improved(step: LoggedStep) -> bool:

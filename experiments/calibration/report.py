@@ -101,6 +101,7 @@ def calibrate_runs(
     baseline: Sequence[Path] = (),
     multipliers: Mapping[Path, float] | None = None,
     noise_free: bool = False,
+    first: int | None = None,
     cost: float = 2.0,
     budget: float | None = None,
     level: float = 0.95,
@@ -114,6 +115,7 @@ def calibrate_runs(
       baseline: the same, of runs whose steps all count as undirected.
       multipliers: lengths of the steps of some of the paths, for a step-size A/B.
       noise_free: take scores at face value where no replicates tell their noise.
+      first: how many steps of each trace to look at, of either kind; `None`: all.
       cost: of a directed step in undirected ones.
       budget: of the verdict, in undirected steps; `None` compares rates.
       level: of all intervals.
@@ -144,6 +146,9 @@ def calibrate_runs(
             "that had a score. " + " ".join(missing)
         )
     settings = _Settings(noise_free, cost, budget, level, seed)
+    if first is not None:
+        for log in logs.values():
+            log.directed, log.search = log.beginning(first)
     tasks = tuple(_task(log, settings) for log in logs.values())
     missing += [word for log in logs.values() for word in log.missing]
     pooled, spread = _pool(tasks, list(logs.values()), settings)

@@ -28,6 +28,7 @@ def show(
     baseline: Sequence[Path],
     arms: Sequence[str],
     noise_free: bool,
+    first: int | None,
     cost: float,
     budget: float | None,
     as_json: bool,
@@ -49,6 +50,7 @@ def show(
         baseline=baseline,
         multipliers=_lengths(arms),
         noise_free=noise_free,
+        first=first,
         cost=cost,
         budget=budget,
     )

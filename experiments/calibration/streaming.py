@@ -102,9 +102,9 @@ def _walk(path: Path, events: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, 
         elif depth == 2:
             key = f"loop_{count}" if listed else key
             if opens:
-                depth = 3
-                builder = ObjectBuilder()
-                builder.event(event, value)
+                started = ObjectBuilder()
+                started.event(event, value)
+                builder, depth = started, 3
             else:
                 yield task, key, value
                 count += 1

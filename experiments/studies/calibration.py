@@ -41,7 +41,7 @@ _COLOURS = {
 class Config:
     """What is simulated."""
 
-    repetitions: int = 2000
+    repetitions: int = 800
     """Calibrations per cell."""
     alignments: tuple[float, ...] = (-0.5, 0.0, 0.5, 1.0, 2.0)
     biases: tuple[float, ...] = (0.0, 0.1, 0.2, 0.4)
@@ -54,7 +54,7 @@ class Config:
     lengths: tuple[int, ...] = (4, 10, 20, 40)
     """Steps of the runs on the sphere."""
     sphere_traces: int = 20
-    sphere_repetitions: int = 200
+    sphere_repetitions: int = 100
     seed: int = 0
 
 
@@ -155,7 +155,7 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     model = table.query("varied != 'sphere'")
     panels = (("r", "r"), ("omega", "omega"), ("sigma", "sigma / F"))
     for place, (varied, label) in zip(axes[0], panels, strict=True):
-        _coverage(place, model.query("varied == @varied"), varied, label)
+        _coverage(place, model[model.varied == varied], varied, label)
     axes[0, 0].set_ylabel("truth in the 95% interval")
     sizes = model.query("varied == 'size'").copy()
     sizes["label"] = [
@@ -224,7 +224,7 @@ def _runs(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         axes.annotate(
             words[case],
             (seen.steps.iloc[-1], seen["median"].iloc[-1]),
-            xytext=(-4, 6),
+            xytext=(-4, 14 if case == "bias" else 6),
             textcoords="offset points",
             ha="right",
             fontsize=8,

@@ -6,18 +6,21 @@ import contextlib
 import io
 import json
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
+from scipy.stats import binom
 from typer.testing import CliRunner
 
-from experiments import cli
+from experiments import cli, studies
 from experiments.calibration import CalibrationError, calibrate_runs, fields, published
 from experiments.calibration.journals import read_folder
 from experiments.calibration.published import read_traces
 from experiments.calibration.streaming import FormatError, StrictJson, entries
+from experiments.study import execute
 from gome_agent.journal import Journal, JournalError
 from gome_theory import Estimate, NotIdentified, StepModel, Verdict
 from tests.experiments.published_traces import SHAPES, simulated_task, write_traces
@@ -322,6 +325,8 @@ def test_run_folders_are_traces_of_one_task(folders):
     assert holds(found.omega, 0.1)
     assert holds(found.scale, 0.05)
     assert task.verdict.side == "gradient"
+    (early,) = calibrate_runs(folders, first=5).tasks
+    assert early.directed.steps == 8 * 5
     (same,) = calibrate_runs([folders[0].parent], level=SURE).tasks  # the folder of the folders
     assert same.directed.r == found.r
 
@@ -407,3 +412,22 @@ def test_errors_name_what_is_wrong(words, error, told, folders, tmp_path, monkey
     assert isinstance(shown.exception, error), shown.output
     assert told in str(shown.exception)
     assert cli._is_for_users(shown.exception)
+
+
+def test_the_study_of_coverage_end_to_end_at_small_size(tmp_path):
+    study = studies.load("calibration")
+    small = replace(
+        study.quick,
+        repetitions=40,
+        alignments=(0.5,),
+        biases=(0.2,),
+        noises=(1.0,),
+        sizes=((8, 20),),
+        lengths=(4, 10),
+        sphere_repetitions=6,
+    )
+    table = execute(study, small, tmp_path)
+    model = table.query("varied != 'sphere' and quantity != 'sigma'")
+    assert (model.coverage >= binom.ppf(0.0005, 40, 0.95) / 40).all()
+    assert set(table.varied) == {"r", "omega", "sigma", "size", "sphere"}
+    assert (tmp_path / "figure.svg").read_text().startswith("<?xml")

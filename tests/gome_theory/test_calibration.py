@@ -240,6 +240,18 @@ def test_stored_parents_make_a_reasoner_look_worse():
     assert r[True].high < r[False].low
 
 
+def test_bias_that_turns_against_itself_is_noted():
+    """Ten steps at omega = .2 look like a much smaller r; without bias nothing is noted."""
+    trace = np.repeat(np.arange(200), 10)
+    for omega, noted in ((0.2, True), (0.0, False)):
+        runs = gt.simulate_sphere(
+            StepModel(1.0, omega=omega), np.random.default_rng(9), dim=200, traces=200, steps=10
+        )
+        found = gt.calibrate(Observations(trace, runs.measured.ravel(), noise=0.0))
+        assert any("turns against itself" in note for note in found.notes) == noted
+        assert (found.r.high < 0.6) == noted
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [

@@ -100,6 +100,51 @@ def report(
 
 
 @app.command()
+def calibrate(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="DIR_OR_FILE...", help="Runs of one reasoner, or published traces."),
+    ],
+    cost: Annotated[
+        float, typer.Option(help="Price of a directed step in undirected ones, all included.")
+    ] = 2.0,
+    budget: Annotated[
+        float | None, typer.Option(help="In undirected steps; without it, first steps compare.")
+    ] = None,
+    baseline: Annotated[
+        list[Path] | None,
+        typer.Option(help="Runs whose steps all count as undirected; may be repeated."),
+    ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(metavar="DIR=LENGTH", help="Step length of a run, for a step-size A/B."),
+    ] = None,
+    noise_free: Annotated[
+        bool, typer.Option("--noise-free", help="Take scores at face value without replicates.")
+    ] = False,
+    first: Annotated[
+        int | None, typer.Option(min=1, help="Only so many steps of each trace, the first ones.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
+) -> None:
+    """Estimate how reliable a reasoner was, and on which side of the crossover it is."""
+    from experiments.calibration.show import show
+    from experiments.display import CONSOLE
+
+    show(
+        paths,
+        baseline=baseline or [],
+        arms=arm or [],
+        noise_free=noise_free,
+        first=first,
+        cost=cost,
+        budget=budget,
+        as_json=json,
+        console=CONSOLE,
+    )
+
+
+@app.command()
 def check(
     rule: Annotated[
         str, typer.Argument(help="Rule with arguments, e.g. 'adam(learning_rate=0.1)'.")

@@ -17,6 +17,10 @@ from gome_theory.advantage import (
     cost_elasticity as cost_elasticity,
     coupled_gated_vs_gated as coupled_gated_vs_gated,
 )
+from gome_theory.agreement import (
+    Agreement as Agreement,
+    agreement as agreement,
+)
 from gome_theory.basins import (
     basin_choice as basin_choice,
     distinct_basins as distinct_basins,
@@ -44,6 +48,11 @@ from gome_theory.bias import (
     persistent_share as persistent_share,
     small_bias_rate as small_bias_rate,
     trap_time as trap_time,
+)
+from gome_theory.biased_run import biased_progress as biased_progress
+from gome_theory.calibration import (
+    Calibration as Calibration,
+    calibrate as calibrate,
 )
 from gome_theory.consensus import (
     alignment_of_odds as alignment_of_odds,
@@ -99,12 +108,22 @@ from gome_theory.effective_dimension import (
     curvature_of as curvature_of,
     effective_dimension as effective_dimension,
 )
+from gome_theory.estimates import (
+    Estimate as Estimate,
+    NotIdentified as NotIdentified,
+    Quantity as Quantity,
+)
+from gome_theory.gate_errors import GateErrors as GateErrors, gate_errors as gate_errors
 from gome_theory.gradient_rate import (
     gated_acceptance as gated_acceptance,
     gated_gain as gated_gain,
     gated_log_rate as gated_log_rate,
     ungated_gain as ungated_gain,
     ungated_log_rate as ungated_log_rate,
+)
+from gome_theory.hallucination import (
+    HallucinationBounds as HallucinationBounds,
+    hallucination_bounds as hallucination_bounds,
 )
 from gome_theory.hypercube import (
     expected_runtime as expected_runtime,
@@ -157,6 +176,13 @@ from gome_theory.noisy_gate import (
     naive_gate_can_progress as naive_gate_can_progress,
     noisy_gate as noisy_gate,
     stall_suboptimality as stall_suboptimality,
+)
+from gome_theory.observations import Observations as Observations, Selected as Selected
+from gome_theory.pooling import (
+    Pooled as Pooled,
+    pool as pool,
+    pool_omega as pool_omega,
+    random_effects as random_effects,
 )
 from gome_theory.quadratic_momentum import (
     BestMomentum as BestMomentum,
@@ -211,6 +237,16 @@ from gome_theory.search_rate import (
     hill_climb_rate as hill_climb_rate,
     most_efficient_n as most_efficient_n,
 )
+from gome_theory.simulated_steps import (
+    SphereRuns as SphereRuns,
+    StepModel as StepModel,
+    simulate_sphere as simulate_sphere,
+    simulate_steps as simulate_steps,
+)
+from gome_theory.step_size_test import (
+    StepSizeTest as StepSizeTest,
+    step_size_test as step_size_test,
+)
 from gome_theory.success_memory import (
     SimulatedMemory as SimulatedMemory,
     SuccessMemory as SuccessMemory,
@@ -232,3 +268,4 @@ from gome_theory.uct import (
     tree_progress as tree_progress,
     ucb1_pull_bound as ucb1_pull_bound,
 )
+from gome_theory.verdict import Verdict as Verdict, verdict as verdict

@@ -8,6 +8,7 @@ from experiments.spec import SpecError, unknown
 from experiments.study import Study
 
 _MODULES = {
+    "calibration": "experiments.studies.calibration",
     "crossover": "experiments.studies.crossover",
     "gap": "experiments.studies.gap",
     "gates": "experiments.studies.gates",

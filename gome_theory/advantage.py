@@ -8,7 +8,7 @@ With c and r_0 fixed it is increasing and convex: the gap *widens* with reliabil
 the search shares the reasoner's ability, r_0 = kappa r, the lead tends to r^2 (1/c - kappa^2), so
 there is a crossover iff c < 1/kappa^2 (Theorem 7) [asymptotic].
 
-Not covered: what medals make of a lead (a rate that saturates closes the visible gap again).
+Not covered: what medals make of a lead (`medals`).
 """
 
 import numpy as np

@@ -265,7 +265,8 @@ def _count_for(
     goal = np.asarray(goal, float)
     low, high = np.zeros(goal.shape), np.full(goal.shape, _LARGEST_LOG_COUNT)
     within = np.asarray(largest_of(np.exp(high), *parameters)) > goal
-    positive = goal > 0.0
+    # One candidate is worth 0 up to rounding, and any smaller goal one candidate.
+    positive = goal > np.asarray(largest_of(np.exp(low), *parameters)) + 1e-15
     # Where there is nothing to solve, any solvable goal will do for the vectorised root finder.
     solvable = np.where(within & positive, goal, largest_of(np.exp(low + 1.0), *parameters))
 

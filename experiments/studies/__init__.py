@@ -10,6 +10,11 @@ from experiments.study import Study
 _MODULES = {
     "crossover": "experiments.studies.crossover",
     "gates": "experiments.studies.gates",
+    "noise": "experiments.studies.noise",
+    "bias_trap": "experiments.studies.bias_trap",
+    "momentum": "experiments.studies.momentum",
+    "adaptive": "experiments.studies.adaptive",
+    "hallucination": "experiments.studies.hallucination",
 }
 
 

@@ -117,15 +117,15 @@ def _gains_panel(axes: Axes, rows: pd.DataFrame, axis: str, config: Config) -> N
     places = {
         "noise": {
             "sgd": (0.9, (8, 4)),
-            "adam": (2.0, (0, 11)),
+            "adam": (0.8, (8, 6)),
             "sign": (1.2, (-26, -14)),
-            "adam_fast": (2.5, (-76, 20)),
+            "adam_fast": (2.4, (-64, 14)),
         },
         "signal": {
             "sgd": (1.5, (0, -11)),
             "adam": (1.2, (10, 6)),
             "sign": (2.0, (-24, -12)),
-            "adam_fast": (2.0, (-92, -22)),
+            "adam_fast": (2.4, (-42, 14)),
         },
     }
     axes.axhline(1.0, color="black", lw=1.0)
@@ -188,6 +188,7 @@ def _map_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
             signal, noise = (np.array(lead[wins].index.get_level_values(i)) for i in (0, 1))
             axes.plot(signal, noise, marker, color=colour, mfc=face or colour, ms=6, label=label)
         axes.legend(loc="upper center", ncols=3, fontsize=7, handletextpad=0.1, columnspacing=0.7)
+    axes.set_xlim(-0.15, max(config.map_decades) + 0.15)
     axes.set_ylim(-0.15, max(config.map_decades) * 1.17)
     axes.set_xlabel("decades of signal")
     axes.set_ylabel("decades of noise")

@@ -52,7 +52,7 @@ class Config:
     """(omega, kappa) of the crossovers."""
     many_traces: tuple[tuple[float, float], ...] = ((0.05, 0.5), (0.05, 0.0))
     crossover_dims: tuple[int, ...] = (100, 400, 1600)
-    consensus_dims: tuple[int, ...] = (100, 300)
+    consensus_dims: tuple[int, ...] = (100, 200)
     seed: int = 0
 
 
@@ -111,10 +111,14 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
 def _settled_panel(axes: Axes, table: pd.DataFrame, what: str, config: Config) -> None:
     import gome_theory
     from experiments.studies.biased import best_step
-    from experiments.style import label_end, predicted, series_of, simulated
+    from experiments.style import label_at, predicted, series_of, simulated
 
     fine = np.geomspace(min(config.bias_shares) / 2, max(config.bias_shares), 80)
     series = series_of([f"{rho}" for rho in config.alignments])
+    places = {
+        "rate": {0.15: (0.06, (-52, -8)), 0.3: (0.15, (8, -14)), 0.5: (0.04, (6, 9))},
+        "cosine": {0.15: (0.006, (-8, -14)), 0.3: (0.008, (8, 6)), 0.5: (0.01, (8, 6))},
+    }
     for rho, style in zip(config.alignments, series.values(), strict=True):
         law = gome_theory.bias_trap(rho, fine, best_step(rho, fine))
         curve = np.asarray(law.rate if what == "rate" else law.error_cosine)
@@ -131,7 +135,8 @@ def _settled_panel(axes: Axes, table: pd.DataFrame, what: str, config: Config) -
         ]
         unit = rho**2 if what == "rate" else 1.0
         axes.plot(small.bias_share, small.value / unit, "x", color=style["color"], ms=5, mew=1.0)
-        label_end(axes, fine, curve / unit, rf"$\rho$ = {rho:g}", style["color"])
+        at, offset = places[what].get(rho, (fine[-1], (5, 0)))
+        label_at(axes, fine, curve / unit, at, rf"$\rho$ = {rho:g}", style["color"], offset)
         if what == "rate":
             axes.plot(
                 [rho**2 / (1 - rho**2)], [0.0], marker="|", color=style["color"], ms=16, mew=2
@@ -142,7 +147,17 @@ def _settled_panel(axes: Axes, table: pd.DataFrame, what: str, config: Config) -
         axes.axhline(0.0, color="black", lw=0.8)
         axes.set_ylim(-1.0, 1.1)
         axes.set_ylabel(r"settled nats per step, in units of $\rho^2$")
-        axes.set_title(r"a  Bars: the threshold $\rho^2 = \omega / (1 + \omega)$")
+        axes.annotate(
+            f"full: d = {max(config.dims)}, crosses: d = {min(config.dims)}\n"
+            f"open: d = {min(config.dims)}, gated\n"
+            r"bars: $\rho^2 = \omega / (1 + \omega)$",
+            (0.03, 0.03),
+            xycoords="axes fraction",
+            fontsize=7.5,
+            color="#555555",
+            va="bottom",
+        )
+        axes.set_title("a  Progress of settled runs")
     else:
         axes.set_ylim(-1.04, 0.0)
         axes.set_ylabel("cosine of error and bias")
@@ -163,8 +178,8 @@ def _consensus_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         predicted(axes, fine, law.rate, style)
         seen = rows[rows.shared_bias == kappa]
         simulated(axes, seen.bias_share, seen.value, seen.stderr, style)
-        offset = (8, 6) if kappa < 1 else (-52, -12)
-        label_at(axes, fine, law.rate, 0.03, rf"$\kappa$ = {kappa:g}", style["color"], offset)
+        at, offset = {0.0: (0.05, (6, 8)), 0.5: (0.1, (6, 9))}.get(kappa, (0.02, (-46, -8)))
+        label_at(axes, fine, law.rate, at, rf"$\kappa$ = {kappa:g}", style["color"], offset)
     axes.axhline(0.0, color="black", lw=0.8)
     axes.set_xscale("log")
     axes.set_xlabel(r"bias share $\omega$")
@@ -192,7 +207,7 @@ def _runs_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     )
     axes.axvline(lost, color="#888888", lw=0.8, ls=":")
     axes.annotate(
-        "lead lost,\\nby theory",
+        "lead lost,\nby theory",
         (lost, 0.02),
         xycoords=("data", "axes fraction"),
         xytext=(4, 0),
@@ -205,10 +220,14 @@ def _runs_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     axes.set_ylim(min(0.0, rows.value.min()) * 1.1, 1.15 * highest)
     axes.set_xlabel(f"evaluations' worth (a directed step costs {config.cost:g})")
     axes.set_ylabel("nats won")
-    axes.set_title(
-        rf"d  Ahead early, behind later: $d$ = {config.run_dim}, $r$ = {config.run_r:g}, "
-        rf"$\omega$ = {config.run_bias:g} (dotted: early laws)"
+    axes.annotate(
+        rf"$d$ = {config.run_dim}, $r$ = {config.run_r:g}, $\omega$ = {config.run_bias:g}",
+        (0.02, 0.96),
+        xycoords="axes fraction",
+        fontsize=8,
+        color="#555555",
     )
+    axes.set_title("d  Ahead early, behind later (dotted: laws of early steps)")
 
 
 def _crossover_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:

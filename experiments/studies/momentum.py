@@ -122,7 +122,7 @@ def _map_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         )
     axes.annotate(
         r"theory: $\gamma = \omega$",
-        (0.62, 0.65),
+        (0.2, 0.225),
         rotation=35,
         fontsize=8,
         va="bottom",
@@ -141,7 +141,7 @@ def _decay_panel(axes: Axes, table: pd.DataFrame, config: Config) -> None:
 
     fine = np.linspace(0.0, 0.98, 100)
     series = series_of([f"{pair}" for pair in config.curves])
-    places = ((0.75, (-78, 6)), (0.7, (-14, -14)), (0.45, (-10, 12)), (0.5, (-50, -12)))
+    places = ((0.75, (-92, 4)), (0.5, (-92, 10)), (0.3, (-60, -8)), (0.3, (-20, -14)))
     for (gamma, omega), style, (at, offset) in zip(
         config.curves, series.values(), places, strict=True
     ):
@@ -178,7 +178,7 @@ def _quadratic_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     from experiments.style import COLOURS, label_at, predicted, simulated
 
     looks = {
-        "none": ("no memory", COLOURS["hill_climb"], "--", "s", (8, -10), 8.0),
+        "none": ("no memory", COLOURS["hill_climb"], "--", "s", (-58, -12), 8.0),
         "best": ("best decay and step", COLOURS["directed"], "-", "o", (6, 10), 8.0),
     }
     for memory, (label, colour, line, marker, offset, at) in looks.items():
@@ -221,9 +221,9 @@ def _success_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     axes.plot(fine, law, color="black", lw=1.2)
     label_at(axes, fine, law, 0.82, "mean-field", "black", (-52, 6))
     labels = {
-        "process": ("process of large d", SERIES[0], (10, -10), 0.9),
+        "process": ("process of large d", SERIES[0], (6, 0), 1.0),
         "rule": ("the agent's rule", SERIES[1], None, 0.0),
-        "normalised": ("memory of unit length", SERIES[2], (-30, -16), 0.9),
+        "normalised": ("memory of unit length", SERIES[2], (6, 0), 1.0),
     }
     for memory, (label, style, offset, at) in labels.items():
         seen = rows[rows.memory == memory].sort_values("gamma")

@@ -119,13 +119,13 @@ def _gains_panel(axes: Axes, rows: pd.DataFrame, axis: str, config: Config) -> N
             "sgd": (0.9, (8, 4)),
             "adam": (0.8, (8, 6)),
             "sign": (1.2, (-26, -14)),
-            "adam_fast": (2.4, (-64, 14)),
+            "adam_fast": (1.6, (2, 14)),
         },
         "signal": {
             "sgd": (1.5, (0, -11)),
             "adam": (1.2, (10, 6)),
             "sign": (2.0, (-24, -12)),
-            "adam_fast": (2.4, (-42, 14)),
+            "adam_fast": (1.6, (8, 7)),
         },
     }
     axes.axhline(1.0, color="black", lw=1.0)
@@ -207,6 +207,10 @@ def _run_panel(axes: Axes, rows: pd.DataFrame, letter: str, config: Config) -> N
             axes.plot(seen.step, seen.predicted, color="black", ls=":", lw=1.0)
         label_end(axes, seen.step, seen.value, LABELS[name], style["color"])
     axes.set_yscale("log")
+    ticks = [0.05, 0.1, 0.2, 0.5, 1.0]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_yticks([], minor=True)
+    axes.set_ylim(0.8 * rows.value.min(), 1.1)
     axes.set_xlabel("steps")
     axes.set_ylabel("mean loss")
     what = "noise" if letter == "d" else "signal"

@@ -52,7 +52,7 @@ class Config:
     """(omega, kappa) of the crossovers."""
     many_traces: tuple[tuple[float, float], ...] = ((0.05, 0.5), (0.05, 0.0))
     crossover_dims: tuple[int, ...] = (100, 400, 1600)
-    consensus_dims: tuple[int, ...] = (100, 200)
+    consensus_dims: tuple[int, ...] = (100, 300)
     seed: int = 0
 
 
@@ -117,7 +117,7 @@ def _settled_panel(axes: Axes, table: pd.DataFrame, what: str, config: Config) -
     series = series_of([f"{rho}" for rho in config.alignments])
     places = {
         "rate": {0.15: (0.06, (-52, -8)), 0.3: (0.15, (8, -14)), 0.5: (0.04, (6, 9))},
-        "cosine": {0.15: (0.006, (-8, -14)), 0.3: (0.008, (8, 6)), 0.5: (0.01, (8, 6))},
+        "cosine": {0.15: (0.004, (-6, -16)), 0.3: (0.02, (8, 6)), 0.5: (0.01, (8, 6))},
     }
     for rho, style in zip(config.alignments, series.values(), strict=True):
         law = gome_theory.bias_trap(rho, fine, best_step(rho, fine))
@@ -178,7 +178,7 @@ def _consensus_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         predicted(axes, fine, law.rate, style)
         seen = rows[rows.shared_bias == kappa]
         simulated(axes, seen.bias_share, seen.value, seen.stderr, style)
-        at, offset = {0.0: (0.05, (6, 8)), 0.5: (0.1, (6, 9))}.get(kappa, (0.02, (-46, -8)))
+        at, offset = {0.0: (0.05, (6, 8)), 0.5: (0.06, (6, 8))}.get(kappa, (0.02, (-46, -8)))
         label_at(axes, fine, law.rate, at, rf"$\kappa$ = {kappa:g}", style["color"], offset)
     axes.axhline(0.0, color="black", lw=0.8)
     axes.set_xscale("log")
@@ -193,8 +193,8 @@ def _runs_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
 
     looks = {
         "ungated": ("directed, ungated", "directed_ungated", "-", 850, (-4, 14)),
-        "gated": ("directed, gated", "directed", "--", 620, (-20, 14)),
-        "hill_climb": ("hill climbing", "hill_climb", "-.", 850, (-30, -14)),
+        "gated": ("directed, gated", "directed", "--", 700, (-56, 15)),
+        "hill_climb": ("hill climbing", "hill_climb", "-.", 700, (10, -14)),
     }
     for name, (label, colour, line, at, offset) in looks.items():
         seen = rows[rows.strategy == name]
@@ -222,7 +222,7 @@ def _runs_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     axes.set_ylabel("nats won")
     axes.annotate(
         rf"$d$ = {config.run_dim}, $r$ = {config.run_r:g}, $\omega$ = {config.run_bias:g}",
-        (0.02, 0.96),
+        (0.22, 0.02),
         xycoords="axes fraction",
         fontsize=8,
         color="#555555",

@@ -139,7 +139,10 @@ def _penalty_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
             else:
                 offset = (5, 7) if r < 2 else (-44, -12)
                 label_at(axes, fine, law / law[0], 0.55, rf"$r$ = {r:g}", style["color"], offset)
-    for power, name, at, offset in ((1, "1 - h", 0.12, (2, 9)), (2, "(1 - h)²", 0.5, (-46, -10))):
+    for power, name, at, offset in (
+        (1, "1 - h", 0.75, (-34, -10)),
+        (2, "(1 - h)²", 0.5, (-46, -10)),
+    ):
         axes.plot(fine, (1.0 - fine) ** power, color="black", lw=1.0, ls=(0, (1, 1)))
         label_at(axes, fine, (1.0 - fine) ** power, at, name, "black", offset)
     axes.set_ylim(0.0)
@@ -155,7 +158,7 @@ def _cost_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     places = {
         ("gated", "malformed"): (0.2, (4, 9)),
         ("gated", "hallucinated"): (0.2, (-74, -14)),
-        ("ungated", "malformed"): (0.5, (4, 9)),
+        ("ungated", "malformed"): (0.1, (8, 9)),
         ("ungated", "hallucinated"): (0.35, (-96, -10)),
     }
     for gate, style in _styles().items():

@@ -141,7 +141,7 @@ def _decay_panel(axes: Axes, table: pd.DataFrame, config: Config) -> None:
 
     fine = np.linspace(0.0, 0.98, 100)
     series = series_of([f"{pair}" for pair in config.curves])
-    places = ((0.75, (-92, 4)), (0.5, (-92, 10)), (0.3, (-60, -8)), (0.3, (-20, -14)))
+    places = ((0.75, (-92, 4)), (0.5, (-92, 10)), (0.45, (-10, 10)), (0.3, (-20, -14)))
     for (gamma, omega), style, (at, offset) in zip(
         config.curves, series.values(), places, strict=True
     ):

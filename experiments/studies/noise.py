@@ -161,7 +161,7 @@ def _stalls_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         "naive": (9.0, (0, -13)),
         "bayes": (7.0, (0, 10)),
         "stored": (7.0, (-20, -13)),
-        "ungated": (3.4, (8, 2)),
+        "ungated": (3.55, (10, 4)),
     }
     for name, series in _series().items():
         seen = rows[rows.strategy == name]
@@ -189,9 +189,9 @@ def _crossover_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     pairs = {
         "ungated vs stored": ("stored score", series["stored"], 1.2, (6, 5)),
         "ungated vs bayes": ("Bayes gate", series["bayes"], 2.1, (3, 9)),
-        "ungated vs naive": ("naive gate", series["naive"], 1.7, (-56, -9)),
+        "ungated vs naive": ("naive gate", series["naive"], 2.1, (-56, -9)),
         "ungated vs best_of_n": ("best of 5", series["best_of_n"], 0.3, (2, 9)),
-        "gated vs bayes": ("both Bayes-gated", series["ungated"], 0.3, (-4, -14)),
+        "gated vs bayes": ("both Bayes-gated", series["ungated"], 0.3, (-6, -36)),
     }
     for name, (label, style, at, offset) in pairs.items():
         seen = rows[rows.strategy == name]

@@ -117,3 +117,31 @@ def mark_quick(figure: Any) -> None:
 def series_of(labels: Sequence[Any]) -> dict[Any, dict[str, Any]]:
     """A series style for each label, in order."""
     return dict(zip(labels, SERIES, strict=False))
+
+
+def label_at(
+    axes: Axes,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    at: float,
+    label: str,
+    colour: str,
+    offset: tuple[float, float] = (4, 4),
+    ha: str = "left",
+) -> None:
+    """Write a name beside a series where x is nearest to `at`, `offset` points away."""
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    finite = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
+    if finite.size:
+        nearest = finite[np.argmin(np.abs(x[finite] - at))]
+        axes.annotate(
+            label,
+            (x[nearest], y[nearest]),
+            xytext=offset,
+            textcoords="offset points",
+            color=colour,
+            fontsize=8,
+            ha=ha,
+            va="center",
+            annotation_clip=False,
+        )

@@ -13,6 +13,11 @@ _MODULES = {
     "gap": "experiments.studies.gap",
     "gates": "experiments.studies.gates",
     "verify_theory": "experiments.studies.verify_theory",
+    "noise": "experiments.studies.noise",
+    "bias_trap": "experiments.studies.bias_trap",
+    "momentum": "experiments.studies.momentum",
+    "adaptive": "experiments.studies.adaptive",
+    "hallucination": "experiments.studies.hallucination",
 }
 
 

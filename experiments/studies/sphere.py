@@ -16,6 +16,7 @@ import numpy as np
 
 import gome_theory
 import optimizers
+from experiments.studies.crossings import crossing
 from gome_theory import Reliability
 from optimizers import Strategy
 from simulators import World, log_progress, noisy_evaluator, noisy_oracle, simulate, sphere
@@ -196,19 +197,5 @@ def crossover_rows(pair: str, dim: int, cost: float, config: Any) -> list[dict[s
     directed = simulate_rates(contenders.directed, dim, alignment, **common)
     search = simulate_rates(contenders.search, dim, np.zeros(1), **common)
     lead = directed / cost - search
-    row["value"] = _root(alignment, lead.mean(axis=1))
-    rng = np.random.default_rng(config.seed)
-    picks = rng.integers(lead.shape[1], size=(200, lead.shape[1]))
-    row["stderr"] = float(
-        np.std([_root(alignment, lead[:, pick].mean(axis=1)) for pick in picks], ddof=1)
-    )
+    row["value"], row["stderr"] = crossing(alignment, lead, config.seed)
     return [row]
-
-
-def _root(alignment: np.ndarray, lead: np.ndarray) -> float:
-    """Where a parabola through `lead` crosses zero, nearest to the middle of the range."""
-    middle = alignment.mean()
-    fit = np.polynomial.Polynomial.fit(alignment, lead, 2)
-    roots = fit.roots()
-    real = roots[np.isreal(roots)].real
-    return float(real[np.argmin(np.abs(real - middle))]) if real.size else math.nan

@@ -10,6 +10,7 @@ from experiments.study import Study
 _MODULES = {
     "crossover": "experiments.studies.crossover",
     "gates": "experiments.studies.gates",
+    "cost": "experiments.studies.cost",
 }
 
 

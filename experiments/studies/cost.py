@@ -95,7 +95,7 @@ def _crossovers(axes: Axes, rows: pd.DataFrame) -> None:
     styles = series_of([f"{gate}, d = {dim:g}" for gate, dim in kinds])
     prices = np.geomspace(rows.cost.min(), rows.cost.max(), 40)
     for (gate, dim), (label, style) in zip(kinds, styles.items(), strict=True):
-        seen = rows[(rows.gate == gate) & (rows.dim == dim)]
+        seen = rows.query("gate == @gate and dim == @dim")
         law = [predicted_crossover(gate, int(dim), price) for price in prices]
         predicted(axes, prices, law, style)
         dy = 5 if gate == "ungated" else -5  # The two meet at high prices.
@@ -142,13 +142,13 @@ def _coupled(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     fine = np.linspace(0.0, max(config.scaled_alignments), 60)
     styles = series_of([f"{kappa:g}" for kappa in config.couplings])
     for kappa, style in zip(config.couplings, styles.values(), strict=True):
-        seen = rows[(rows.cost == cost) & (rows.coupling == kappa)]
-        leads = seen[seen.kind == "lead"]
+        seen = rows.query("cost == @cost and coupling == @kappa")
+        leads = seen.query("kind == 'lead'")
         law = coupled_lead(fine, cost, kappa, config.large_dim)
         limit = ", none" if cost >= 1 / max(kappa, 1e-9) ** 2 else ""
         predicted(axes, fine, law, style, rf"$\kappa$ = {kappa:g}{limit}")
         simulated(axes, leads.r, leads.value, leads.stderr, style)
-        crossing = seen[seen.kind == "crossover"]
+        crossing = seen.query("kind == 'crossover'")
         axes.plot(crossing.value, 0 * crossing.value, "|", ms=14, mew=1.6, color=style["color"])
     axes.axhline(0.0, color="#555555", lw=0.8)
     axes.set_xlabel(r"reliability $r = \rho\sqrt{d}$")

@@ -11,6 +11,7 @@ _MODULES = {
     "crossover": "experiments.studies.crossover",
     "gates": "experiments.studies.gates",
     "cost": "experiments.studies.cost",
+    "budget": "experiments.studies.budget",
 }
 
 

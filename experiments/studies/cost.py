@@ -122,7 +122,9 @@ def _elasticity(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         law = gome_theory.cost_elasticity(r, gated=gate == "gated")
         axes.plot(prices, law, color=style["color"], linestyle=style["linestyle"])
         name = "1/2" if gate == "ungated" else r"$\alpha^*/(2r^*)$"
-        label_end(axes, prices, law, f"{gate}: {name}", style["color"])
+        label_end(
+            axes, prices, law, f"{gate}: {name}", style["color"], 8 if gate == "gated" else -4
+        )
         for shift, (_, seen) in zip(
             (0.985, 1.015), rows[rows.gate == gate].groupby("dim"), strict=False
         ):
@@ -136,7 +138,7 @@ def _elasticity(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
 
 def _coupled(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     from experiments.studies.priced import coupled_lead
-    from experiments.style import predicted, series_of, simulated
+    from experiments.style import label_end, predicted, series_of, simulated
 
     cost = config.coupled_costs[0]
     fine = np.linspace(0.0, max(config.scaled_alignments), 60)
@@ -146,7 +148,14 @@ def _coupled(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         leads = seen.query("kind == 'lead'")
         law = coupled_lead(fine, cost, kappa, config.large_dim)
         limit = ", none" if cost >= 1 / max(kappa, 1e-9) ** 2 else ""
-        predicted(axes, fine, law, style, rf"$\kappa$ = {kappa:g}{limit}")
+        predicted(axes, fine, law, style)
+        shown = law < 6.5 * np.exp(-kappa)
+        label = rf"$\kappa$ = {kappa:g}{limit}"
+        if kappa > 0:
+            label_end(axes, fine[shown], law[shown], label, style["color"])
+        else:
+            at = fine[shown][-1] - 0.08, law[shown][-1]
+            axes.text(*at, label, ha="right", fontsize=8, color=style["color"])
         simulated(axes, leads.r, leads.value, leads.stderr, style)
         crossing = seen.query("kind == 'crossover'")
         axes.plot(crossing.value, 0 * crossing.value, "|", ms=14, mew=1.6, color=style["color"])
@@ -154,7 +163,7 @@ def _coupled(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     axes.set_xlabel(r"reliability $r = \rho\sqrt{d}$")
     axes.set_ylabel(r"lead of reasoning, $d \times$ nats per evaluation")
     axes.set_title(rf"Search that shares a part $\kappa$ of it (c = {cost:g})")
-    axes.set_ylim(-4.5, 7.5)
+    axes.set_ylim(-2.0, 7.0)
 
 
 def _rising(axes: Axes, rows: pd.DataFrame, config: Config) -> None:

@@ -12,6 +12,7 @@ _MODULES = {
     "gates": "experiments.studies.gates",
     "cost": "experiments.studies.cost",
     "budget": "experiments.studies.budget",
+    "traces": "experiments.studies.traces",
 }
 
 

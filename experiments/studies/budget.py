@@ -152,10 +152,10 @@ def _leads(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         seen = rows.query("bias_share == @omega")
         simulated(axes, seen.step, seen.value, seen.stderr, style, band=True)
         axes.plot(seen.step, seen.predicted, color=style["color"], lw=0.9, ls=(0, (1, 2)))
-        shown = seen[seen.value > -0.5]
+        shown = seen.query("value > -0.47")
         label_end(axes, shown.step, shown.value, rf"$\omega$ = {omega:g}", style["color"])
     axes.axhline(0.0, color="#555555", lw=0.8)
-    axes.set_ylim(-0.5, None)
+    axes.set_ylim(-0.5, 0.12)
     axes.set_xlabel("directed steps T")
     axes.set_ylabel("lead over search at equal cost, nats")
     axes.set_title("A bias that persists: leads early, loses later (dots: early law)")

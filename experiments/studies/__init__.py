@@ -13,6 +13,7 @@ _MODULES = {
     "cost": "experiments.studies.cost",
     "budget": "experiments.studies.budget",
     "traces": "experiments.studies.traces",
+    "ablation": "experiments.studies.ablation",
 }
 
 

@@ -18,6 +18,10 @@ _MODULES = {
     "momentum": "experiments.studies.momentum",
     "adaptive": "experiments.studies.adaptive",
     "hallucination": "experiments.studies.hallucination",
+    "cost": "experiments.studies.cost",
+    "budget": "experiments.studies.budget",
+    "traces": "experiments.studies.traces",
+    "ablation": "experiments.studies.ablation",
 }
 
 

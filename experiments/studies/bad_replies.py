@@ -16,7 +16,7 @@ from scipy.optimize import brentq
 
 import gome_theory
 import optimizers
-from experiments.studies.crossings import crossing, mean_and_stderr
+from experiments.studies.crossings import locate, mean_and_stderr
 from gome_theory import Reliability
 from optimizers import gates
 from simulators import (
@@ -150,7 +150,7 @@ def crossover_rows(gate: str, config: Any) -> list[dict[str, Any]]:
     root = math.sqrt(config.dim)
     rows = []
     for (share_of, wrong_of, at), grid, runs in zip(met, rho, rates, strict=True):
-        found = crossing(grid, runs - search, config.seed)
+        found = locate(grid, runs - search, seed=config.seed)
         common = {"kind": "crossover", "gate": gate, "share": share_of, "adversarial": wrong_of > 0}
         rows.append(_row(common, found.value * root, found.stderr * root, at * root))
     return rows

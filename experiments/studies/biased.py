@@ -16,7 +16,7 @@ import numpy as np
 
 import gome_theory
 import optimizers
-from experiments.studies.crossings import crossing, mean_and_stderr
+from experiments.studies.crossings import locate, mean_and_stderr
 from gome_theory import Reliability
 from optimizers import Gate, Strategy, gates
 from simulators import (
@@ -244,7 +244,7 @@ def crossover_rows(traces: int, dim: int, config: Any) -> list[dict[str, Any]]:
     search = float(gome_theory.hill_climb_rate(dim).rate)
     rows = []
     for i in range(len(omega)):
-        met = crossing(rho[i], rates[i] / config.cost - search, config.seed)
+        met = locate(rho[i], rates[i] / config.cost - search, seed=config.seed)
         common = {
             "dim": dim,
             "bias_share": float(omega[i]),

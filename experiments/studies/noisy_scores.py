@@ -18,7 +18,7 @@ import numpy as np
 
 import gome_theory
 import optimizers
-from experiments.studies.crossings import crossing, mean_and_stderr
+from experiments.studies.crossings import locate, mean_and_stderr
 from gome_theory import RegimeWarning, Reliability
 from optimizers import Strategy, gates
 from simulators import (
@@ -208,7 +208,7 @@ def rate_rows(family: str, config: Any) -> list[dict[str, Any]]:
         predicted = np.sqrt(config.cost * np.maximum(law, 0.0))
         for at, here, expected in zip(noise, rates, predicted, strict=True):
             if tuned and expected >= config.smallest_crossover:
-                found = crossing(r, directed - here, config.seed)
+                found = locate(r, directed - here, seed=config.seed)
                 rows.append(_row("crossover", f"ungated vs {name}", at, *found, expected))
     return rows
 
@@ -227,7 +227,7 @@ def gated_crossover_rows(config: Any) -> list[dict[str, Any]]:
     runs = simulate_bayes_gated(grid.ravel(), noises.ravel(), config).reshape(*grid.shape, -1)
     rows = []
     for at, r, rates, here, expected in zip(noise, grid, runs, search, predicted, strict=True):
-        found = crossing(r, rates / config.cost - here, config.seed)
+        found = locate(r, rates / config.cost - here, seed=config.seed)
         rows.append(_row("crossover", "gated vs bayes", at, *found, expected))
     return rows
 

@@ -16,7 +16,7 @@ import numpy as np
 
 import gome_theory
 import optimizers
-from experiments.studies.crossings import crossing
+from experiments.studies.crossings import locate
 from gome_theory import Reliability
 from optimizers import Strategy
 from simulators import World, log_progress, noisy_evaluator, noisy_oracle, simulate, sphere
@@ -197,5 +197,6 @@ def crossover_rows(pair: str, dim: int, cost: float, config: Any) -> list[dict[s
     directed = simulate_rates(contenders.directed, dim, alignment, **common)
     search = simulate_rates(contenders.search, dim, np.zeros(1), **common)
     lead = directed / cost - search
-    row["value"], row["stderr"] = crossing(alignment, lead, config.seed)
+    found = locate(alignment, lead, seed=config.seed)
+    row["value"], row["stderr"] = found.value, found.stderr
     return [row]

@@ -251,7 +251,7 @@ def crossover_rows(traces: int, dim: int, config: Any) -> list[dict[str, Any]]:
             "shared_bias": float(kappa[i]),
             "traces": traces,
         }
-        rows.append(_row("crossover", common, *met, predicted[i]))
+        rows.append(_row("crossover", common, met.value, met.stderr, predicted[i]))
     return rows
 
 

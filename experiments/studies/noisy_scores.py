@@ -209,7 +209,9 @@ def rate_rows(family: str, config: Any) -> list[dict[str, Any]]:
         for at, here, expected in zip(noise, rates, predicted, strict=True):
             if tuned and expected >= config.smallest_crossover:
                 found = locate(r, directed - here, seed=config.seed)
-                rows.append(_row("crossover", f"ungated vs {name}", at, *found, expected))
+                rows.append(
+                    _row("crossover", f"ungated vs {name}", at, found.value, found.stderr, expected)
+                )
     return rows
 
 
@@ -228,7 +230,7 @@ def gated_crossover_rows(config: Any) -> list[dict[str, Any]]:
     rows = []
     for at, r, rates, here, expected in zip(noise, grid, runs, search, predicted, strict=True):
         found = locate(r, rates / config.cost - here, seed=config.seed)
-        rows.append(_row("crossover", "gated vs bayes", at, *found, expected))
+        rows.append(_row("crossover", "gated vs bayes", at, found.value, found.stderr, expected))
     return rows
 
 

@@ -7,8 +7,10 @@ also come by their sufficient statistic (`lumped_...`), at a cost that does not 
 dimension.
 """
 
+from simulators.checkpoints import Checkpoint as Checkpoint
 from simulators.costs import (
     Prices as Prices,
+    cost as cost,
     loss_within as loss_within,
     spent as spent,
 )
@@ -61,3 +63,12 @@ from simulators.rollout import (
     situate as situate,
     world_keys as world_keys,
 )
+from simulators.summaries import (
+    Summary as Summary,
+    acceptance_rate as acceptance_rate,
+    combined as combined,
+    log_progress_summary as log_progress_summary,
+    loss_within_summary as loss_within_summary,
+    mean_summary as mean_summary,
+)
+from simulators.sweep import summarize as summarize, sweep as sweep

@@ -40,12 +40,16 @@ def spent(trace: Trace, prices: Prices) -> Float[Array, "*runs steps"]:
     Returns:
       Non-decreasing along the last axis.
     """
-    each = (
+    return jnp.cumsum(cost(trace, prices), axis=-1)
+
+
+def cost(trace: Trace, prices: Prices) -> Float[Array, "*runs steps"]:
+    """Cost of each step by itself."""
+    return (
         prices.evaluation * trace.evaluations
         + prices.second * trace.seconds
         + prices.diagnosis * trace.diagnosed
     )
-    return jnp.cumsum(each, axis=-1)
 
 
 def loss_within(

@@ -155,9 +155,12 @@ def situate(world: World, key: Key[Array, ""], common: Key[Array, ""] | None = N
 
 def world_keys(key: Key[Array, ""], steps: int) -> Key[Array, " steps"]:
     """What the world draws from at each step of the run with that key."""
-    return jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(key, _WORLD)))(
-        jnp.arange(steps, dtype=jnp.uint32)
-    )
+    return jax.vmap(partial(world_key, key))(jnp.arange(steps))
+
+
+def world_key(key: Key[Array, ""], number: Int[Array, ""]) -> Key[Array, ""]:
+    """What the world draws from at one step, counted from 0, of the run with that key."""
+    return jax.random.fold_in(jax.random.fold_in(key, _WORLD), number)
 
 
 def advance(
@@ -178,10 +181,13 @@ def advance(
     Returns:
       The state after those steps, and what was recorded on the way.
     """
-    return jax.lax.scan(partial(_step, strategy, world), state, keys)
+    return jax.lax.scan(partial(step, strategy, world), state, keys)
 
 
-def _step(strategy: Strategy, world: World, state: tuple[Run, Situated], key):
+def step(
+    strategy: Strategy, world: World, state: tuple[Run, Situated], key: Key[Array, ""]
+) -> tuple[tuple[Run, Situated], tuple[Trace, Recording]]:
+    """One evaluation: what `advance` repeats, with the `world_key` of that step."""
     run, situated = state
     if world.frame is not None:
         turned = world.frame.turn(jax.random.fold_in(key, _TURN), situated.direction)
@@ -372,16 +378,18 @@ def simulate(
         trace, _ = rollout(strategy, world, key, steps, common)
         return trace
 
-    def one_run(condition, key):
-        if traces is None:
-            return one(condition, key, None)
-        keys = jax.random.split(key, traces)
-        return jax.vmap(one, in_axes=(None, 0, None))(condition, keys, key)
-
-    over_runs = jax.vmap(one_run, in_axes=(None, 0))
+    over_runs = jax.vmap(one_run(one, traces), in_axes=(None, 0))
     over_conditions = jax.vmap(over_runs, in_axes=(0, None))
     compiled = jax.jit(over_conditions, compiler_options=_FAST_COMPILATION)
     return compiled(conditions, jax.random.split(key, runs))
+
+
+def one_run(one: Callable[[Any, Any, Any], Any], traces: int | None) -> Callable[[Any, Any], Any]:
+    """From `(condition, key, common) -> result` of a trace to `(condition, key) -> results`."""
+    if traces is None:
+        return lambda condition, key: one(condition, key, None)
+    over_traces = jax.vmap(one, in_axes=(None, 0, None))
+    return lambda condition, key: over_traces(condition, jax.random.split(key, traces), key)
 
 
 def _select(condition, if_true, if_false):

@@ -22,6 +22,7 @@ _MODULES = {
     "budget": "experiments.studies.budget",
     "traces": "experiments.studies.traces",
     "ablation": "experiments.studies.ablation",
+    "selection": "experiments.studies.selection",
 }
 
 

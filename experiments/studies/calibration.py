@@ -224,7 +224,7 @@ def _runs(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         axes.annotate(
             words[case],
             (seen.steps.iloc[-1], seen["median"].iloc[-1]),
-            xytext=(-4, 14 if case == "bias" else 6),
+            xytext=(-4, 40 if case == "bias" else 6),
             textcoords="offset points",
             ha="right",
             fontsize=8,

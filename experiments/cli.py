@@ -134,7 +134,8 @@ def study(
         return
     if out is None:
         raise typer.BadParameter("`gome study NAME` needs --out DIR", param_hint="--out")
-    display.study(name, out, quick=quick, settings=settings or [])
+    if not display.study(name, out, quick=quick, settings=settings or []):
+        raise typer.Exit(130)
 
 
 def main() -> None:

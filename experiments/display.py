@@ -16,6 +16,7 @@ from rich.progress import (
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 
@@ -146,8 +147,12 @@ def report(directory: Path, to: Path | None) -> None:
     CONSOLE.print(f"report {write_report(directory, to)}")
 
 
-def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> None:
-    """Run a study with a progress bar over its cells."""
+def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> bool:
+    """Run a study with a progress bar over its cells.
+
+    Returns:
+      Whether it came to its end; False if it was interrupted.
+    """
     from experiments import studies
     from experiments.study import execute
 
@@ -159,17 +164,33 @@ def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> None
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=CONSOLE,
     ) as progress:
         bar = progress.add_task(name, total=None)
+        finished = [0]
 
         def on_cell(done, total, cell, cached) -> None:
+            finished[0] = done
             words = " ".join(str(value) for value in cell.values())
             kept = " (kept)" if cached else ""
             progress.update(bar, total=total, completed=done, description=escape(words + kept))
 
-        execute(found, config, out, on_cell)
-    CONSOLE.print(f"figure {out / 'figure.svg'} · table {out / 'table.parquet'}")
+        try:
+            execute(found, config, out, on_cell)
+        except KeyboardInterrupt:
+            progress.stop()
+            CONSOLE.print(
+                f"[yellow]interrupted[/]: {finished[0]} finished cells are kept in "
+                f"{out / 'cells'}; the same command goes on from there",
+                soft_wrap=True,
+            )
+            return False
+    CONSOLE.print(
+        f"figure {out / 'figure.svg'} · table {out / 'table.csv'} (and .parquet)", soft_wrap=True
+    )
+    return True
 
 
 def configure(config: Any, settings: Sequence[str]) -> Any:

@@ -1,8 +1,9 @@
 """What a study is: independent cells, a table of their rows, a figure, a manifest.
 
 A study is a value. `execute` runs its cells in order, keeps each finished cell on disk so that an
-interrupted study goes on where it stopped, and leaves `table.parquet`, `figure.svg`, `figure.png`
-and `manifest.json`.
+interrupted study goes on where it stopped, and leaves `table.parquet`, the same as `table.csv`,
+`figure.svg`, `figure.png` and `manifest.json`. A long cell that sweeps can keep its chunks in the
+scratch folder (`simulators.Checkpoint`).
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def execute(
     out: Path,
     on_cell: Callable[[int, int, Cell, bool], None] = lambda done, total, cell, cached: None,
 ) -> pd.DataFrame:
-    """Run a study, or what is left of it, and write its four files.
+    """Run a study, or what is left of it, and write its files.
 
     Args:
       study: what to run.
@@ -71,13 +72,14 @@ def execute(
     rows: Rows = []
     for done, cell in enumerate(cells):
         path = kept / f"{_digest(study, config, cell)}.json"
-        cached = path.is_file()
+        cached = _is_whole(path)
         if not cached:
             write_json(path, [_plain(row) for row in study.run_cell(config, cell, out / "scratch")])
         rows += json.loads(path.read_text(encoding="utf-8"))
         on_cell(done + 1, len(cells), cell, cached)
     table = pd.DataFrame(rows)
     table.to_parquet(out / "table.parquet", index=False)
+    table.to_csv(out / "table.csv", index=False)
     draw(study, config, table, out)
     write_json(out / "manifest.json", manifest(study, config, time.time() - started))
     return table
@@ -109,6 +111,15 @@ def manifest(study: Study, config: Any, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "written": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a cell is finished and its file undamaged."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

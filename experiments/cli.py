@@ -179,8 +179,9 @@ def study(
         return
     if out is None:
         raise typer.BadParameter("`gome study NAME` needs --out DIR", param_hint="--out")
-    if not display.study(name, out, quick=quick, settings=settings or []):
-        raise typer.Exit(1)
+    status = display.study(name, out, quick=quick, settings=settings or [])
+    if status:
+        raise typer.Exit(status)
 
 
 def main() -> None:

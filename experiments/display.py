@@ -16,6 +16,7 @@ from rich.progress import (
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
+    TimeRemainingColumn,
 )
 from rich.table import Table
 
@@ -146,8 +147,12 @@ def report(directory: Path, to: Path | None) -> None:
     CONSOLE.print(f"report {write_report(directory, to)}")
 
 
-def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> bool:
-    """Run a study with a progress bar over its cells; whether it passes its own verdict."""
+def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:
+    """Run a study with a progress bar over its cells.
+
+    Returns:
+      Exit status: 0, 1 if the study's own verdict says that it failed, 130 if it was interrupted.
+    """
     from experiments import studies
     from experiments.study import execute
 
@@ -159,21 +164,36 @@ def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> bool
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
         console=CONSOLE,
     ) as progress:
         bar = progress.add_task(name, total=None)
+        finished = [0]
 
         def on_cell(done, total, cell, cached) -> None:
+            finished[0] = done
             words = " ".join(str(value) for value in cell.values())
             kept = " (kept)" if cached else ""
             progress.update(bar, total=total, completed=done, description=escape(words + kept))
 
-        table = execute(found, config, out, on_cell)
-    CONSOLE.print(f"figure {out / 'figure.svg'} · table {out / 'table.parquet'}")
+        try:
+            table = execute(found, config, out, on_cell)
+        except KeyboardInterrupt:
+            progress.stop()
+            CONSOLE.print(
+                f"[yellow]interrupted[/]: {finished[0]} finished cells are kept in "
+                f"{out / 'cells'}; the same command goes on from there",
+                soft_wrap=True,
+            )
+            return 130
+    CONSOLE.print(
+        f"figure {out / 'figure.svg'} · table {out / 'table.csv'} (and .parquet)", soft_wrap=True
+    )
     failure = found.verdict(table, config) if found.verdict else None
     if failure:
         CONSOLE.print(f"[red]failed[/]: {escape(failure)}")
-    return not failure
+    return 1 if failure else 0
 
 
 def configure(config: Any, settings: Sequence[str]) -> Any:

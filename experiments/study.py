@@ -2,7 +2,8 @@
 
 A study is a value. `execute` runs its cells in order, keeps each finished cell on disk so that an
 interrupted study goes on where it stopped, and leaves `table.parquet`, the same as `table.csv`,
-`figure.svg`, `figure.png` and `manifest.json`.
+`figure.svg`, `figure.png` and `manifest.json`. A long cell that sweeps can keep its chunks in the
+scratch folder (`simulators.Checkpoint`).
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def execute(
     rows: Rows = []
     for done, cell in enumerate(cells):
         path = kept / f"{_digest(study, config, cell)}.json"
-        cached = path.is_file()
+        cached = _is_whole(path)
         if not cached:
             write_json(path, [_plain(row) for row in study.run_cell(config, cell, out / "scratch")])
         rows += json.loads(path.read_text(encoding="utf-8"))
@@ -115,6 +116,15 @@ def manifest(study: Study, config: Any, seconds: float) -> dict[str, Any]:
     }
 
 
+def _is_whole(path: Path) -> bool:
+    """Whether a cell is finished and its file undamaged."""
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return False
+    return True
+
+
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
     """The row with NaN as null: JSON has no NaN, and a table reads null as missing."""
     return {name: None if value != value else value for name, value in row.items()}
@@ -135,7 +145,9 @@ def _commit() -> str | None:
         )
         return done.stdout.strip()
 
+    # What studies leave under results/ is not what they were made with.
+    changes = ("status", "--porcelain", "--", ":/", ":!results")
     try:
-        return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
+        return git("rev-parse", "HEAD") + ("+changes" if git(*changes) else "")
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from experiments import display, studies
+from experiments import cli, display, studies
 from experiments.spec import SpecError
 from experiments.study import Study, execute
 from tests.statistical import assert_estimate
@@ -73,6 +75,45 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path):
     assert ran == [1, 2, 3, 3]
     assert seen == [True, True, False]
     assert table.value.tolist() == [2.0, 4.0, 6.0]
+
+
+def test_a_full_disk_leaves_no_half_written_cell(tmp_path, monkeypatch):
+    write = Path.write_text
+
+    def write_half(path, text, **options):
+        write(path, text[: len(text) // 2], **options)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_text", write_half)
+        with pytest.raises(OSError, match="No space left"):
+            execute(a_study(row), Config(), tmp_path)
+    assert list((tmp_path / "cells").iterdir()) == []
+    assert execute(a_study(row), Config(), tmp_path).value.tolist() == [2.0, 4.0, 6.0]
+
+
+def test_a_damaged_cell_is_run_again(tmp_path):
+    execute(a_study(row), Config(), tmp_path)
+    damaged = min((tmp_path / "cells").iterdir())
+    damaged.write_text(damaged.read_text()[:5])
+    seen = []
+    table = execute(a_study(row), Config(), tmp_path, lambda d, t, cell, kept: seen.append(kept))
+    assert sorted(seen) == [False, True, True]
+    assert table.value.tolist() == [2.0, 4.0, 6.0]
+
+
+def test_an_interrupt_says_what_is_kept_and_how_to_go_on(tmp_path, monkeypatch):
+    def interrupted(config, cell, scratch):
+        if cell["number"] == 3:
+            raise KeyboardInterrupt
+        return row(config, cell, scratch)
+
+    monkeypatch.setattr(studies, "load", lambda name: a_study(interrupted))
+    done = CliRunner().invoke(cli.app, ["study", "toy", "--out", str(tmp_path)])
+    assert done.exit_code == 130
+    assert "2 finished cells are kept" in done.output
+    assert "the same command goes on" in done.output
+    assert len(list((tmp_path / "cells").glob("*.json"))) == 2
 
 
 def test_other_settings_are_other_cells(tmp_path):

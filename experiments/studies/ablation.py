@@ -108,26 +108,28 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
 
     from experiments.style import mark_quick
 
-    figure = plt.figure(figsize=(11.5, 9.6))
-    grid = figure.add_gridspec(3, 12, height_ratios=(1.0, 1.05, 1.05))
-    for i, (accounting, gamma, r) in enumerate(config.shown):
-        axes = figure.add_subplot(grid[0, 4 * i : 4 * i + 4])
-        _case(axes, table, config, accounting, gamma, r, first=i == 0)
+    figure = plt.figure(figsize=(11.5, 10.2))
+    # Each row has columns of its own: labels of one do not squeeze the others.
+    rows = figure.subfigures(3, 1, height_ratios=(1.0, 1.0, 1.15))
+    top, middle, bottom = np.atleast_1d(rows)
+    for i, (axes, case) in enumerate(zip(top.subplots(1, 3), config.shown, strict=True)):
+        _case(axes, table, config, *case, first=i == 0)
     plain, *others = config.kinds
     maps = [("wall-clock", plain, "wall-clock"), ("shared budget", plain, "shared budget")]
     for omega, noise in others:
         name = rf"bias $\omega$ = {omega:g}" if omega else rf"noise $\varsigma$ = {noise:g}"
         maps.append(("wall-clock", (omega, noise), f"wall-clock, {name}"))
-    for i, (accounting, kind, title) in enumerate(maps[:4]):
-        axes = figure.add_subplot(grid[1, 3 * i : 3 * i + 3])
+    shown = np.atleast_1d(middle.subplots(1, len(maps)))
+    for i, (axes, (accounting, kind, title)) in enumerate(zip(shown, maps, strict=True)):
         _map(axes, table, config, accounting, kind, title, first=i == 0)
-    _memory_or_traces(figure.add_subplot(grid[2, :6]), table, config)
-    _medals(figure.add_subplot(grid[2, 6:]), table, config)
-    figure.supxlabel(
-        "Steps of the published order. a: full > without traces; b: without traces > without "
-        "memory; c: without memory > without reasoning; d: without reasoning > tree.\n"
-        "In the maps: steps that clearly fail, and in parentheses those within two standard errors."
-        " [ ]: published any-medal rates on MLE-bench (arXiv:2603.01692), for reference only.",
+    left, right = bottom.subplots(1, 2)
+    _memory_or_traces(left, table, config)
+    _medals(right, table, config)
+    bottom.supxlabel(
+        "Published order: a full > without traces, b without traces > without memory, "
+        "c without memory > without reasoning, d without reasoning > tree.\n"
+        "Maps: steps that clearly fail; in parentheses those within two standard errors.\n"
+        "[ ]: published any-medal rates on MLE-bench (arXiv:2603.01692), for reference only.",
         fontsize=8,
     )
     if config != Config():
@@ -196,18 +198,22 @@ def _memory_or_traces(axes: Axes, table: pd.DataFrame, config: Config) -> None:
     for r, style in zip(config.scaled_alignments, styles.values(), strict=True):
         remembers = plain.loc[plain.variant == "no traces"].loc[r]
         shares = plain.loc[plain.variant == "no memory"].loc[r]
-        gap, error = remembers.value - shares.value, np.hypot(remembers.stderr, shares.stderr)
-        law = remembers.predicted - shares.predicted
-        simulated(axes, gap.index, gap, error, style)
+        ratio = remembers.value / shares.value
+        error = ratio * np.hypot(remembers.stderr / remembers.value, shares.stderr / shares.value)
+        law = remembers.predicted / shares.predicted
+        simulated(axes, ratio.index, ratio, error, style)
         axes.plot(law.index, law, color=style["color"], ls=style["linestyle"])
-        label_end(axes, gap.index, gap, f"r = {r:g}", style["color"])
+        label_end(axes, ratio.index, ratio, f"r = {r:g}", style["color"])
     level = persistence_for_order(config.traces)
     axes.axvline(level, color="#555555", lw=0.9, ls=":")
-    axes.text(level, axes.get_ylim()[0], rf"$\sqrt{{1-1/K}}$ = {level:.2f} ", ha="right",
+    axes.text(level, 0.25, rf"$\sqrt{{1-1/K}}$ = {level:.2f} ", ha="right",
               va="bottom", fontsize=8, color="#555555")  # fmt: skip
-    axes.axhline(0.0, color="#555555", lw=0.8)
+    axes.axhline(1.0, color="#555555", lw=0.8)
+    axes.set_yscale("log")
+    axes.set_yticks((0.25, 0.5, 1, 2, 4), ("1/4", "1/2", "1", "2", "4"))
+    axes.minorticks_off()
     axes.set_xlabel(r"persistence $\gamma$ of the truth")
-    axes.set_ylabel("without traces less without memory, nats")
+    axes.set_ylabel("progress without traces / without memory")
     axes.set_title(f"Step b: is memory worth more than K = {config.traces} traces? (wall-clock)")
 
 
@@ -232,7 +238,8 @@ def _medals(axes: Axes, table: pd.DataFrame, config: Config) -> None:
     axes.text(0.02, 0.03, "chance that a draw shows this order\n"
               f"(bar in the middle): 75 tasks {chances[0]:.0%}, 225 tasks {chances[1]:.0%}",
               transform=axes.transAxes, va="bottom", fontsize=8)  # fmt: skip
-    axes.set_xlabel("log progress that a medal asks for")
+    spread = config.medal_spread
+    axes.set_xlabel(f"log progress that a medal asks for (spread over tasks: {spread:g} nats)")
     axes.set_ylabel("medal rate")
     axes.set_title("Medals close the gap at both ends (first case)")
 

@@ -167,7 +167,7 @@ def noise_rows(search: str, noise: float, config: Any) -> list[dict[str, Any]]:
             for r, alpha in zip(rs, best, strict=True)
         ]
         for i, budget in enumerate(budgets):
-            predicted = _root(rs, law[i] - np.array(paths)[:, i])
+            predicted = crossing_of(rs, law[i] - np.array(paths)[:, i])
             near = np.sort(np.argsort(np.abs(rs - predicted))[:NEAREST])
             lead = found[0, :, i] - losses[near, :, i]
             crossing = locate(rs[near], lead, seed=config.seed)
@@ -202,7 +202,7 @@ def _mean(values: np.ndarray) -> dict[str, float]:
     }
 
 
-def _root(grid: np.ndarray, excess: np.ndarray) -> float:
+def crossing_of(grid: np.ndarray, excess: np.ndarray) -> float:
     """Where a smooth curve through simulated alignments, or just beyond, crosses zero."""
     roots = CubicSpline(grid, excess).roots()
     beyond = (grid[-1] - grid[0]) / 4

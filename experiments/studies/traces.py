@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+LABEL_SHIFTS = {
+    "bias_share": {"best trace": 9},
+    "shared_bias": {"consensus": 12, "one long trace": 4, "best trace": -5, "one short trace": -14},
+}
+"""Points by which labels of neighbouring series make room for each other."""
+
+
 @dataclass(frozen=True)
 class Config:
     """What is simulated."""
@@ -132,8 +139,7 @@ def _ways(axes: Axes, rows: pd.DataFrame, x: str) -> None:
         line = seen.predicted if has_law else seen.value
         width, alpha = (1.5, 1.0) if has_law else (0.8, 0.5)
         axes.plot(seen[x], line, color=style["color"], ls=style["linestyle"], lw=width, alpha=alpha)
-        dy = {"best trace": 9, "one long trace": -9}.get(way, 0)
-        label_end(axes, seen[x], seen.value, way, style["color"], dy)
+        label_end(axes, seen[x], seen.value, way, style["color"], LABEL_SHIFTS[x].get(way, 0))
     axes.axhline(0.0, color="#555555", lw=0.8)
     axes.set_ylabel("log progress, nats (lines: mean-field)")
 
@@ -157,7 +163,9 @@ def _diversity(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     )
     axes.axhline(0.0, color="#555555", lw=0.8)
     axes.axvline(longest, color="#555555", lw=0.9, ls=":")
-    axes.text(longest, axes.get_ylim()[0], f" law: pays up to T = {longest:.1f}", fontsize=8)
+    axes.text(
+        longest, axes.get_ylim()[1], f" law: pays up to T = {longest:.1f}", va="top", fontsize=8
+    )
     axes.set_xlabel("steps T of each trace")
     axes.set_ylabel(r"best of K with bias less without, $d \times$ nats")
     axes.set_title(

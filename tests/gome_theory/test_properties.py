@@ -109,7 +109,7 @@ def test_noise_never_helps_the_best_decision(r, alpha, varsigma, more):
 
 @given(st.floats(-0.5, 4.0), st.floats(0.3, 5.0))
 def test_sensitivity_to_noise_is_the_stated_one(r, varsigma):
-    """-d ln psi / dv = phi(tau) / (tau Phi(tau) + phi(tau)) v / (4 alpha^2 + v^2), v the noise."""
+    """-d ln psi / dv = phi(tau) / (tau Phi(tau) + phi(tau)) * v / (4 alpha^2 + v^2)."""
     gate = gt.bayes_gate(r, varsigma)
     h = 1e-4
     low, high = np.log(gt.bayes_gated_psi(r, [varsigma - h, varsigma + h]))

@@ -40,9 +40,13 @@ class TextTask:
     goal: str
     name: str = "text"
 
-    @cached_property
+    @property
     def facts(self) -> TaskFacts:
         """The score is the mean over examples, and higher is better."""
+        return self._facts
+
+    @cached_property
+    def _facts(self) -> TaskFacts:
         metric = Metric("score", True, lambda answers, predictions: float(np.mean(predictions)))
         return TaskFacts(
             self.name, self.goal, "regression", metric, "", "", (), independent_folds=True

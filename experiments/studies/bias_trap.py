@@ -33,7 +33,7 @@ class Config:
     settling: int = 800
     """Steps before a run counts as settled."""
     steps: int = 400
-    runs: int = 16
+    runs: int = 32
     traces: int = 4
     """K diagnoses of one step."""
     shared_biases: tuple[float, ...] = (0.0, 0.5, 1.0)
@@ -47,6 +47,7 @@ class Config:
     """Scaled alignment and scaled step of the shown runs."""
     run_bias: float = 0.005
     run_budget: int = 1000
+    trajectories: tuple[str, ...] = ("ungated", "gated", "hill_climb")
     trajectory_runs: int = 256
     one_trace: tuple[tuple[float, float], ...] = ((0.0, 1.0), (0.05, 1.0))
     """(omega, kappa) of the crossovers."""
@@ -62,7 +63,7 @@ def cells(config: Config) -> Sequence[Cell]:
         *({"kind": "settled", "dim": dim} for dim in config.dims),
         {"kind": "gated"},
         *([{"kind": "consensus"}] if config.shared_biases else []),
-        *({"kind": "trajectory", "strategy": name} for name in ("ungated", "gated", "hill_climb")),
+        *({"kind": "trajectory", "strategy": name} for name in config.trajectories),
         *({"kind": "crossover", "traces": 1, "dim": dim} for dim in config.crossover_dims),
         *(
             {"kind": "crossover", "traces": config.traces, "dim": dim}
@@ -275,6 +276,7 @@ STUDY = Study(
         steps=200,
         runs=8,
         shared_biases=(),
+        trajectories=("ungated", "hill_climb"),
         trajectory_runs=64,
         run_budget=600,
         crossover_dims=(),

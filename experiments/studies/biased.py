@@ -231,7 +231,8 @@ def crossover_rows(traces: int, dim: int, config: Any) -> list[dict[str, Any]]:
         dim, config.cost, omega, traces=traces, shared_bias=kappa
     )
     predicted = np.asarray(law.alignment)
-    rho = predicted[:, None] * np.linspace(0.9, 1.1, 5)
+    # A narrow range: below the threshold the best step vanishes, and no parabola fits a kink.
+    rho = predicted[:, None] * np.linspace(0.96, 1.04, 5)
     omegas, kappas = (
         np.broadcast_to(value[:, None], rho.shape).ravel() for value in (omega, kappa)
     )

@@ -66,12 +66,12 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     from experiments.style import mark_quick
 
     figure, axes = plt.subplots(2, 2, figsize=(10.4, 8))
-    progress = table[table.kind == "progress"]
-    _progress_panel(axes[0, 0], progress[progress.r == config.shown_r], config)
-    _penalty_panel(axes[0, 1], progress[progress.wrong_r == 0.0], config)
-    _cost_panel(axes[1, 0], table[table.kind == "cost"], config)
+    progress = table.query("kind == 'progress'")
+    _progress_panel(axes[0, 0], progress.query("r == @config.shown_r"), config)
+    _penalty_panel(axes[0, 1], progress.query("wrong_r == 0"), config)
+    _cost_panel(axes[1, 0], table.query("kind == 'cost'"), config)
     if config.crossover_gates:
-        _crossover_panel(axes[1, 1], table[table.kind == "crossover"], config)
+        _crossover_panel(axes[1, 1], table.query("kind == 'crossover'"), config)
     if config.runs < Config().runs:
         mark_quick(figure)
     return figure
@@ -131,7 +131,7 @@ def _penalty_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
             law = best(gate, r / root, config.dim, fine, 0.0)[1]
             if gate == "gated":
                 predicted(axes, fine, law / law[0], style)
-            seen = rows[(rows.gate == gate) & (rows.r == r)].sort_values("share")
+            seen = rows.query("gate == @gate and r == @r").sort_values(by="share")
             # Both are simulated with the same keys, but the law's denominator has no noise.
             unit = config.dim * law[0]
             simulated(axes, seen.share, seen.value / unit, seen.stderr / unit, style)
@@ -165,8 +165,8 @@ def _cost_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     for gate, style in _styles().items():
         for what, column in (("malformed", "malformed"), ("hallucinated", "share")):
             other = {"malformed": "share", "share": "malformed"}[column]
-            seen = rows[(rows.gate == gate) & (rows[other] == 0.0)]
-            seen = seen.drop_duplicates(column).sort_values(column)
+            seen = rows.query(f"gate == '{gate}' and {other} == 0")
+            seen = seen.drop_duplicates(column).sort_values(by=column)
             line = style | ({"linestyle": ":"} if what == "hallucinated" else {})
             predicted(axes, seen[column], seen.predicted, line)
             simulated(axes, seen[column], seen.value, seen.stderr, line)

@@ -82,11 +82,11 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     figure = plt.figure(figsize=(12, 7.6))
     grid = figure.add_gridspec(2, 6, height_ratios=(1.15, 1.0))
     top = [figure.add_subplot(grid[0, 2 * i : 2 * i + 2]) for i in range(3)]
-    _gains_panel(top[0], table[table.kind == "noise"], "noise", config)
-    _gains_panel(top[1], table[table.kind == "signal"], "signal", config)
-    _map_panel(top[2], table[table.kind == "map"], config)
-    _run_panel(figure.add_subplot(grid[1, :3]), table[table.kind == "run noise"], "d", config)
-    _run_panel(figure.add_subplot(grid[1, 3:]), table[table.kind == "run signal"], "e", config)
+    _gains_panel(top[0], table.query("kind == 'noise'"), "noise", config)
+    _gains_panel(top[1], table.query("kind == 'signal'"), "signal", config)
+    _map_panel(top[2], table.query("kind == 'map'"), config)
+    _run_panel(figure.add_subplot(grid[1, :3]), table.query("kind == 'run noise'"), "d", config)
+    _run_panel(figure.add_subplot(grid[1, 3:]), table.query("kind == 'run signal'"), "e", config)
     if config.runs < Config().runs:
         mark_quick(figure)
     return figure
@@ -138,7 +138,7 @@ def _gains_panel(axes: Axes, rows: pd.DataFrame, axis: str, config: Config) -> N
         fontsize=8,
     )
     for name, style in _series().items():
-        seen = rows[rows.rule == name]
+        seen = rows.query(f"rule == '{name}'")
         if seen.empty:
             continue
         if name in laws:
@@ -185,7 +185,7 @@ def _map_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
             (sure & (lead < 0), "v", COLOURS["directed"], "white", "SGD gains more"),
             (~sure, "o", COLOURS["neutral"], "white", "level"),
         ):
-            signal, noise = (np.array(lead[wins].index.get_level_values(i)) for i in (0, 1))
+            signal, noise = (by.index.get_level_values(i)[wins] for i in (0, 1))
             axes.plot(signal, noise, marker, color=colour, mfc=face or colour, ms=6, label=label)
         axes.legend(loc="upper center", ncols=3, fontsize=7, handletextpad=0.1, columnspacing=0.7)
     axes.set_xlim(-0.15, max(config.map_decades) + 0.15)
@@ -199,7 +199,7 @@ def _run_panel(axes: Axes, rows: pd.DataFrame, letter: str, config: Config) -> N
     from experiments.style import label_end, simulated
 
     for name, style in _series().items():
-        seen = rows[rows.rule == name]
+        seen = rows.query(f"rule == '{name}'")
         if seen.empty:
             continue
         simulated(axes, seen.step, seen.value, seen.stderr, style, band=True)

@@ -128,7 +128,8 @@ def predicted_crossover(gate: str, share: float, wrong: float, config: Any) -> f
 
     if lead(0.95) < 0.0:
         return math.nan
-    return float(brentq(lead, 1e-3, 0.95, xtol=1e-8))
+    found: Any = brentq(lead, 1e-3, 0.95, xtol=1e-8)
+    return float(found)
 
 
 def crossover_rows(gate: str, config: Any) -> list[dict[str, Any]]:

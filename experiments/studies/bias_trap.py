@@ -33,7 +33,7 @@ class Config:
     settling: int = 800
     """Steps before a run counts as settled."""
     steps: int = 400
-    runs: int = 16
+    runs: int = 32
     traces: int = 4
     """K diagnoses of one step."""
     shared_biases: tuple[float, ...] = (0.0, 0.5, 1.0)
@@ -47,6 +47,7 @@ class Config:
     """Scaled alignment and scaled step of the shown runs."""
     run_bias: float = 0.005
     run_budget: int = 1000
+    trajectories: tuple[str, ...] = ("ungated", "gated", "hill_climb")
     trajectory_runs: int = 256
     one_trace: tuple[tuple[float, float], ...] = ((0.0, 1.0), (0.05, 1.0))
     """(omega, kappa) of the crossovers."""
@@ -62,7 +63,7 @@ def cells(config: Config) -> Sequence[Cell]:
         *({"kind": "settled", "dim": dim} for dim in config.dims),
         {"kind": "gated"},
         *([{"kind": "consensus"}] if config.shared_biases else []),
-        *({"kind": "trajectory", "strategy": name} for name in ("ungated", "gated", "hill_climb")),
+        *({"kind": "trajectory", "strategy": name} for name in config.trajectories),
         *({"kind": "crossover", "traces": 1, "dim": dim} for dim in config.crossover_dims),
         *(
             {"kind": "crossover", "traces": config.traces, "dim": dim}
@@ -98,11 +99,12 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     grid = figure.add_gridspec(2, 6)
     _settled_panel(figure.add_subplot(grid[0, :2]), table, "rate", config)
     _settled_panel(figure.add_subplot(grid[0, 2:4]), table, "cosine", config)
+    kinds = {kind: table.query(f"kind == '{kind}'") for kind in table.kind.unique()}
     if config.shared_biases:
-        _consensus_panel(figure.add_subplot(grid[0, 4:]), table[table.kind == "consensus"], config)
-    _runs_panel(figure.add_subplot(grid[1, :3]), table[table.kind == "trajectory"], config)
+        _consensus_panel(figure.add_subplot(grid[0, 4:]), kinds["consensus"], config)
+    _runs_panel(figure.add_subplot(grid[1, :3]), kinds["trajectory"], config)
     if config.crossover_dims:
-        _crossover_panel(figure.add_subplot(grid[1, 3:]), table[table.kind == "crossover"], config)
+        _crossover_panel(figure.add_subplot(grid[1, 3:]), kinds["crossover"], config)
     if config.runs < Config().runs:
         mark_quick(figure)
     return figure
@@ -116,23 +118,22 @@ def _settled_panel(axes: Axes, table: pd.DataFrame, what: str, config: Config) -
     fine = np.geomspace(min(config.bias_shares) / 2, max(config.bias_shares), 80)
     series = series_of([f"{rho}" for rho in config.alignments])
     places = {
-        "rate": {0.15: (0.06, (-52, -8)), 0.3: (0.15, (8, -14)), 0.5: (0.04, (6, 9))},
-        "cosine": {0.15: (0.004, (-6, -16)), 0.3: (0.02, (8, 6)), 0.5: (0.01, (8, 6))},
+        "rate": {0.15: (0.06, (-52, -8)), 0.3: (0.2, (4, 13)), 0.5: (0.04, (6, 9))},
+        "cosine": {0.15: (0.004, (-24, -18)), 0.3: (0.02, (8, 6)), 0.5: (0.01, (8, 6))},
     }
     for rho, style in zip(config.alignments, series.values(), strict=True):
         law = gome_theory.bias_trap(rho, fine, best_step(rho, fine))
         curve = np.asarray(law.rate if what == "rate" else law.error_cosine)
         predicted(axes, fine, curve / (rho**2 if what == "rate" else 1.0), style)
         for kind, face in ((what, None), (f"gated {what}", "white")):
-            rows = table[(table.kind == kind) & (table.alignment == rho)]
+            rows = table.query(f"kind == '{kind}' and alignment == @rho")
             unit = rho**2 if what == "rate" else 1.0
-            seen = rows[rows.dim == (max(config.dims) if face is None else min(config.dims))]
+            dim = max(config.dims) if face is None else min(config.dims)
+            seen = rows.query(f"dim == {dim}")
             simulated(axes, seen.bias_share, seen.value / unit, seen.stderr / unit, style)
             if face is not None:
                 axes.lines[-1].set_markerfacecolor(face)
-        small = table[
-            (table.kind == what) & (table.alignment == rho) & (table.dim == min(config.dims))
-        ]
+        small = table.query("kind == @what and alignment == @rho and dim == @config.dims[0]")
         unit = rho**2 if what == "rate" else 1.0
         axes.plot(small.bias_share, small.value / unit, "x", color=style["color"], ms=5, mew=1.0)
         at, offset = places[what].get(rho, (fine[-1], (5, 0)))
@@ -197,7 +198,7 @@ def _runs_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         "hill_climb": ("hill climbing", "hill_climb", "-.", 700, (10, -14)),
     }
     for name, (label, colour, line, at, offset) in looks.items():
-        seen = rows[rows.strategy == name]
+        seen = rows.query(f"strategy == '{name}'")
         style = {"color": COLOURS[colour], "linestyle": line}
         simulated(axes, seen.spent, seen.value, seen.stderr, style, band=True)
         axes.plot(seen.spent, seen.predicted, color="black", ls=":", lw=1.0)
@@ -222,7 +223,7 @@ def _runs_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     axes.set_ylabel("nats won")
     axes.annotate(
         rf"$d$ = {config.run_dim}, $r$ = {config.run_r:g}, $\omega$ = {config.run_bias:g}",
-        (0.22, 0.02),
+        (0.42, 0.02),
         xycoords="axes fraction",
         fontsize=8,
         color="#555555",
@@ -275,6 +276,7 @@ STUDY = Study(
         steps=200,
         runs=8,
         shared_biases=(),
+        trajectories=("ungated", "hill_climb"),
         trajectory_runs=64,
         run_budget=600,
         crossover_dims=(),

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 
 import gome_theory
 import optimizers
@@ -112,7 +113,7 @@ def settle_consensus(rho, omega, kappa, step, dim: int, config: Any) -> Settled:
     return settle(build, (rho, omega, kappa, step), config, config.consensus_runs)
 
 
-def best_step(rho, omega, traces: int = 1, kappa=1.0) -> np.ndarray:
+def best_step(rho, omega, traces: int = 1, kappa: npt.ArrayLike = 1.0) -> np.ndarray:
     """The best one, but never shorter than `SMALLEST_STEP`: where nothing gains it is 0."""
     best = gome_theory.bias_trap(rho, omega, traces=traces, shared_bias=kappa)
     return np.maximum(np.asarray(best.step), SMALLEST_STEP * np.asarray(rho))
@@ -231,7 +232,8 @@ def crossover_rows(traces: int, dim: int, config: Any) -> list[dict[str, Any]]:
         dim, config.cost, omega, traces=traces, shared_bias=kappa
     )
     predicted = np.asarray(law.alignment)
-    rho = predicted[:, None] * np.linspace(0.9, 1.1, 5)
+    # A narrow range: below the threshold the best step vanishes, and no parabola fits a kink.
+    rho = predicted[:, None] * np.linspace(0.96, 1.04, 5)
     omegas, kappas = (
         np.broadcast_to(value[:, None], rho.shape).ravel() for value in (omega, kappa)
     )

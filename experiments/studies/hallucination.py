@@ -35,6 +35,7 @@ class Config:
     shares: tuple[float, ...] = (0.0, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8)
     """h, or the share of malformed replies."""
     crossover_shares: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
+    crossover_gates: tuple[str, ...] = ("gated", "ungated")
     largest_crossover: float = 0.35
     """Above, in rho, a run of so many steps would leave the range of numbers."""
     steps: int = 150
@@ -44,8 +45,8 @@ class Config:
 
 def cells(config: Config) -> Sequence[Cell]:
     """Independent pieces: replies and crossovers of each gate."""
-    kinds = ("replies", "crossover") if config.crossover_shares else ("replies",)
-    return [{"kind": kind, "gate": gate} for kind in kinds for gate in ("gated", "ungated")]
+    replies = [{"kind": "replies", "gate": gate} for gate in ("gated", "ungated")]
+    return [*replies, *({"kind": "crossover", "gate": gate} for gate in config.crossover_gates)]
 
 
 def run_cell(config: Config, cell: Cell, scratch: Path) -> Rows:
@@ -65,12 +66,12 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     from experiments.style import mark_quick
 
     figure, axes = plt.subplots(2, 2, figsize=(10.4, 8))
-    progress = table[table.kind == "progress"]
-    _progress_panel(axes[0, 0], progress[progress.r == config.shown_r], config)
-    _penalty_panel(axes[0, 1], progress[progress.wrong_r == 0.0], config)
-    _cost_panel(axes[1, 0], table[table.kind == "cost"], config)
-    if config.crossover_shares:
-        _crossover_panel(axes[1, 1], table[table.kind == "crossover"], config)
+    progress = table.query("kind == 'progress'")
+    _progress_panel(axes[0, 0], progress.query("r == @config.shown_r"), config)
+    _penalty_panel(axes[0, 1], progress.query("wrong_r == 0"), config)
+    _cost_panel(axes[1, 0], table.query("kind == 'cost'"), config)
+    if config.crossover_gates:
+        _crossover_panel(axes[1, 1], table.query("kind == 'crossover'"), config)
     if config.runs < Config().runs:
         mark_quick(figure)
     return figure
@@ -130,7 +131,7 @@ def _penalty_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
             law = best(gate, r / root, config.dim, fine, 0.0)[1]
             if gate == "gated":
                 predicted(axes, fine, law / law[0], style)
-            seen = rows[(rows.gate == gate) & (rows.r == r)].sort_values("share")
+            seen = rows.query("gate == @gate and r == @r").sort_values(by="share")
             # Both are simulated with the same keys, but the law's denominator has no noise.
             unit = config.dim * law[0]
             simulated(axes, seen.share, seen.value / unit, seen.stderr / unit, style)
@@ -164,8 +165,8 @@ def _cost_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     for gate, style in _styles().items():
         for what, column in (("malformed", "malformed"), ("hallucinated", "share")):
             other = {"malformed": "share", "share": "malformed"}[column]
-            seen = rows[(rows.gate == gate) & (rows[other] == 0.0)]
-            seen = seen.drop_duplicates(column).sort_values(column)
+            seen = rows.query(f"gate == '{gate}' and {other} == 0")
+            seen = seen.drop_duplicates(column).sort_values(by=column)
             line = style | ({"linestyle": ":"} if what == "hallucinated" else {})
             predicted(axes, seen[column], seen.predicted, line)
             simulated(axes, seen[column], seen.value, seen.stderr, line)
@@ -226,7 +227,13 @@ STUDY = Study(
     name="hallucination",
     question="What do hallucinated replies cost, and what does a gate save of it?",
     full=Config(),
-    quick=Config(shares=(0.0, 0.2, 0.5, 0.8), crossover_shares=(0.0, 0.3), steps=100, runs=96),
+    quick=Config(
+        shares=(0.0, 0.2, 0.5, 0.8),
+        crossover_shares=(0.0, 0.3),
+        crossover_gates=("ungated",),
+        steps=100,
+        runs=96,
+    ),
     cells=cells,
     run_cell=run_cell,
     figure=figure,

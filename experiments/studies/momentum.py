@@ -42,9 +42,9 @@ class Config:
     raw: bool = True
     """Whether averages of diagnoses with their lengths are tried beside averages of directions."""
     quadratic_alignment: float = 0.6
-    quadratic_dim: int = 128
-    quadratic_settling: int = 60
-    quadratic_steps: int = 60
+    quadratic_dim: int = 256
+    quadratic_settling: int = 80
+    quadratic_steps: int = 40
     quadratic_runs: int = 384
     conditions: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
     memory_r: float = 0.5
@@ -91,10 +91,10 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     from experiments.style import mark_quick
 
     figure, axes = plt.subplots(2, 2, figsize=(11, 8))
-    _map_panel(axes[0, 0], table[table.kind == "map"], config)
+    _map_panel(axes[0, 0], table.query("kind == 'map'"), config)
     _decay_panel(axes[0, 1], table, config)
-    _quadratic_panel(axes[1, 0], table[table.kind == "quadratic"], config)
-    _success_panel(axes[1, 1], table[table.kind == "success"], config)
+    _quadratic_panel(axes[1, 0], table.query("kind == 'quadratic'"), config)
+    _success_panel(axes[1, 1], table.query("kind == 'success'"), config)
     if config.runs < Config().runs:
         mark_quick(figure)
     return figure
@@ -157,7 +157,7 @@ def _decay_panel(axes: Axes, table: pd.DataFrame, config: Config) -> None:
         name = rf"$\gamma$ = {gamma:g}, $\omega$ = {omega:g}"
         label_at(axes, fine, curve, at, name, style["color"], offset)
         if 0 < omega < gamma:
-            ceiling = gome_theory.alignment_ceiling(config.alignment, omega)
+            ceiling = float(gome_theory.alignment_ceiling(config.alignment, omega))
             axes.axhline(ceiling**2 / config.alignment**2, color=style["color"], lw=0.8, ls=":")
             axes.annotate(
                 "no average exceeds this at that bias",
@@ -182,17 +182,15 @@ def _quadratic_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         "best": ("best decay and step", COLOURS["directed"], "-", "o", (6, 10), 8.0),
     }
     for memory, (label, colour, line, marker, offset, at) in looks.items():
-        seen = rows[rows.memory == memory].sort_values("condition")
+        seen = rows.query(f"memory == '{memory}'").sort_values("condition")
         style = {"color": colour, "linestyle": line, "marker": marker}
         predicted(axes, seen.condition, seen.predicted, style)
         simulated(axes, seen.condition, seen.value, seen.stderr, style)
         label_at(axes, seen.condition, seen.predicted, at, label, colour, offset)
-    best, none = (
-        rows[rows.memory == memory].set_index("condition").asymptotic for memory in ("best", "none")
-    )
-    decays = rows[rows.memory == "best"].set_index("condition").decay
+    by = {memory: rows.query(f"memory == '{memory}'").set_index("condition") for memory in looks}
+    best, none, decays = by["best"].asymptotic, by["none"].asymptotic, by["best"].decay
     axes.set(xscale="log", yscale="log")
-    axes.set_ylim(rows.value.min() / 2.2)
+    axes.set_ylim(rows.value.min() / 3.0)
     for condition in config.conditions:
         axes.annotate(
             rf"$\beta$ = {max(decays[condition], 0.0):.2f}"
@@ -206,7 +204,15 @@ def _quadratic_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     axes.set_xticks(config.conditions, [f"{c:g}" for c in config.conditions])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("condition number of two blocks")
-    axes.set_ylabel("nats of the mean loss per step")
+    first, last = config.quadratic_settling, config.quadratic_settling + config.quadratic_steps
+    axes.set_ylabel(f"nats of the mean loss per step, {first} to {last}")
+    axes.annotate(
+        "best decay, and what it adds in the long run:",
+        (0.02, 0.115),
+        xycoords="axes fraction",
+        fontsize=7.5,
+        color=COLOURS["directed"],
+    )
     axes.set_title(
         rf"c  On a quadratic, $\rho$ = {config.quadratic_alignment:g}: nothing on the sphere"
     )
@@ -226,7 +232,7 @@ def _success_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         "normalised": ("memory of unit length", SERIES[2], (6, 0), 1.0),
     }
     for memory, (label, style, offset, at) in labels.items():
-        seen = rows[rows.memory == memory].sort_values("gamma")
+        seen = rows.query(f"memory == '{memory}'").sort_values("gamma")
         if memory != "rule":
             predicted(axes, seen.gamma, seen.value, style)
         simulated(axes, seen.gamma, seen.value, seen.stderr, style)
@@ -266,7 +272,6 @@ STUDY = Study(
         curves=((0.95, 0.0), (0.95, 0.1), (0.5, 0.0), (0.3, 0.5)),
         decays=(0.0, 0.6, 0.9),
         raw=False,
-        quadratic_dim=64,
         quadratic_runs=128,
         conditions=(1.0, 10.0, 100.0),
         memory_gammas=(0.0, 0.9),

@@ -86,9 +86,9 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     from experiments.style import mark_quick
 
     figure, (rates, stalls, crossovers) = plt.subplots(1, 3, figsize=(12.6, 4.2))
-    _rates_panel(rates, table[table.kind == "rate"], config)
-    _stalls_panel(stalls, table[table.kind == "stall"], config)
-    _crossover_panel(crossovers, table[table.kind == "crossover"], config)
+    _rates_panel(rates, table.query("kind == 'rate'"), config)
+    _stalls_panel(stalls, table.query("kind == 'stall'"), config)
+    _crossover_panel(crossovers, table.query("kind == 'crossover'"), config)
     if config.runs < Config().runs:
         mark_quick(figure)
     return figure
@@ -115,7 +115,7 @@ def _rates_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         "naive": (1.9, (-62, -42)),
     }
     for name, series in _series().items():
-        seen = rows[rows.strategy == name]
+        seen = rows.query(f"strategy == '{name}'")
         if seen.empty:
             continue
         x = fine if name in laws else seen.noise
@@ -164,7 +164,7 @@ def _stalls_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         "ungated": (3.55, (10, 4)),
     }
     for name, series in _series().items():
-        seen = rows[rows.strategy == name]
+        seen = rows.query(f"strategy == '{name}'")
         if seen.empty:
             continue
         x = seen.evaluations / 1000
@@ -194,7 +194,7 @@ def _crossover_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         "gated vs bayes": ("both Bayes-gated", series["ungated"], 0.3, (-6, -36)),
     }
     for name, (label, style, at, offset) in pairs.items():
-        seen = rows[rows.strategy == name]
+        seen = rows.query(f"strategy == '{name}'")
         if not seen.empty:
             predicted(axes, seen.noise, seen.predicted, style)
             simulated(axes, seen.noise, seen.value, seen.stderr, style)

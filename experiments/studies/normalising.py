@@ -74,7 +74,7 @@ def on_map(signal_decades: float, noise_decades: float, config: Any):
 def one_step_gains(name: str, signal: np.ndarray, noise: np.ndarray, config: Any) -> np.ndarray:
     """Gain of one step at the best scalar step, shape `(settings, runs)`, curvatures 1."""
     oracle = component_oracle(np.ones(config.dim), relative=False)
-    moving = rule(name, 1.0, config)
+    moving: Any = rule(name, 1.0, config)  # optax's types of updates know no arithmetic
 
     def one(signal, noise, key):
         params = jnp.zeros(config.dim)

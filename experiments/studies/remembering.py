@@ -19,6 +19,7 @@ import optimizers
 from experiments.studies.crossings import mean_and_stderr
 from gome_theory import Reliability
 from optimizers import UpdateRule, gates
+from optimizers.rules.success_memory import scale_by_success_memory
 from simulators import (
     Landscape,
     Trace,
@@ -192,14 +193,12 @@ def success_rows(config: Any) -> list[dict[str, Any]]:
     """
     gamma, dim, r = np.array(config.memory_gammas), config.memory_dim, config.memory_r
     law = gome_theory.success_memory(r, gamma)
-    weight = np.asarray(law.stored_alignment) / r
+    weight, field = np.asarray(law.stored_alignment) / r, np.asarray(law.progress)
     step = np.asarray(law.alpha) / math.sqrt(dim)
 
     def build(condition):
         gamma, weight, step = condition
-        remembered = optimizers.rules.success_memory.scale_by_success_memory(
-            gamma, weight, similarity=0.0, gain=0.0
-        )
+        remembered = scale_by_success_memory(gamma, weight, similarity=0.0, gain=0.0)
         rule = optax.chain(_of_the_same_length(remembered), optax.scale(-step))
         world = World(
             sphere(dim),
@@ -214,7 +213,7 @@ def success_rows(config: Any) -> list[dict[str, Any]]:
     trace = _simulate(build, (gamma, weight, step), config, steps, config.memory_runs)
     gains = dim * _gains(trace, 1 + config.memory_settling).mean(-1)
     rows = []
-    for i, values in enumerate(zip(*mean_and_stderr(gains), law.progress, strict=True)):
+    for i, values in enumerate(zip(*mean_and_stderr(gains), field, strict=True)):
         common = {"gamma": float(gamma[i]), "r": r}
         rows.append(_row("success", common | {"memory": "rule"}, *values))
         for memory in ("process", "normalised"):
@@ -225,7 +224,7 @@ def success_rows(config: Any) -> list[dict[str, Any]]:
                 chains=config.chains,
                 seed=config.seed,
             )
-            found = process.progress, process.progress_error, law.progress[i]
+            found = process.progress, process.progress_error, field[i]
             rows.append(_row("success", common | {"memory": memory}, *found))
     return rows
 

@@ -1,0 +1,41 @@
+"""The study of adaptive steps: its quick version agrees with the laws, and its claim can fail."""
+
+import pytest
+
+from experiments import studies
+from experiments.study import execute
+
+STUDY = studies.load("adaptive")
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adaptive")
+    table = execute(STUDY, STUDY.quick, folder)
+    assert (folder / "figure.png").stat().st_size > 10_000
+    return table
+
+
+def test_gains_of_the_rules_are_those_of_theory(table):
+    """Adam's law is for a second moment that has converged; here it saw about 500 gradients."""
+    seen = table[table.kind.isin(["noise", "signal", "map"])]
+    assert (abs(seen.value - seen.predicted) < 4 * seen.stderr + 0.005).all()
+    fixed = seen[seen.rule != "sign"]
+    assert (fixed.value < 1.0 + 4 * fixed.stderr).all()
+
+
+def test_adam_wins_where_noise_differs_and_sgd_where_signal_does(table):
+    by = table.set_index(["kind", "rule", "decades"])
+    for kind, winner, loser in (("noise", "adam", "sgd"), ("signal", "sgd", "adam")):
+        best, other = by.loc[(kind, winner, 3.0)], by.loc[(kind, loser, 3.0)]
+        assert (best.value - other.value > 4 * (best.stderr + other.stderr)).all()
+
+
+def test_runs_end_as_single_steps_suggest(table):
+    runs = table[table.kind.str.startswith("run")]
+    end = runs.sort_values("step").groupby(["kind", "rule"]).last()
+    assert end.inside.astype(bool).all()
+    assert end.value["run noise", "adam"] < end.value["run noise", "sgd"]
+    assert end.value["run signal", "sgd"] < end.value["run signal", "adam"]
+    sgd = runs[runs.rule == "sgd"]
+    assert (abs(sgd.value - sgd.predicted) < 4 * sgd.stderr + 1e-6).all()

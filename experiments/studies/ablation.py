@@ -45,7 +45,7 @@ class Config:
     scaled_alignments: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
     kinds: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.2, 0.0), (0.0, 1.0))
     """Pairs of bias share and scaled noise of a score."""
-    scaled_steps: tuple[float, ...] = (0.5, 0.9, 1.5, 2.5)
+    scaled_steps: tuple[float, ...] = (0.5, 0.9, 1.5, 2.5, 4.0)
     weights: tuple[float, ...] = (0.3, 1.0, 3.0)
     """Of memory."""
     shown: tuple[tuple[str, float, float], ...] = (

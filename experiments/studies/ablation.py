@@ -45,7 +45,7 @@ class Config:
     scaled_alignments: tuple[float, ...] = (0.25, 0.5, 1.0, 2.0)
     kinds: tuple[tuple[float, float], ...] = ((0.0, 0.0), (0.2, 0.0), (0.0, 1.0))
     """Pairs of bias share and scaled noise of a score."""
-    scaled_steps: tuple[float, ...] = (0.5, 0.9, 1.5, 2.5)
+    scaled_steps: tuple[float, ...] = (0.5, 0.9, 1.5, 2.5, 4.0)
     weights: tuple[float, ...] = (0.3, 1.0, 3.0)
     """Of memory."""
     shown: tuple[tuple[str, float, float], ...] = (
@@ -110,8 +110,8 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
 
     figure = plt.figure(figsize=(11.5, 10.2))
     # Each row has columns of its own: labels of one do not squeeze the others.
-    rows = figure.subfigures(3, 1, height_ratios=(1.0, 1.0, 1.15))
-    top, middle, bottom = np.atleast_1d(rows)
+    grid = figure.add_gridspec(3, 1, height_ratios=(1.0, 1.0, 1.15))
+    top, middle, bottom = (figure.add_subfigure(grid[row]) for row in range(3))
     for i, (axes, case) in enumerate(zip(top.subplots(1, 3), config.shown, strict=True)):
         _case(axes, table, config, *case, first=i == 0)
     plain, *others = config.kinds

@@ -61,6 +61,7 @@ from simulators.rollout import (
     rollout as rollout,
     simulate as simulate,
     situate as situate,
+    world_key as world_key,
     world_keys as world_keys,
 )
 from simulators.summaries import (

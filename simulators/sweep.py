@@ -62,13 +62,13 @@ def summarize(
     """
     run = optimizers.init(strategy, jnp.zeros(world.landscape.dim), key, steps)
 
-    def fold(carry, number):
+    def fold(number, carry):
         state, kept = carry
         state, (seen, _) = step(strategy, world, state, world_key(key, number))
-        return (state, summary.update(kept, number, seen)), None
+        return state, summary.update(kept, number, seen)
 
     start = (run, situate(world, key, common)), summary.init()
-    (_, kept), _ = jax.lax.scan(fold, start, jnp.arange(steps))
+    _, kept = jax.lax.fori_loop(0, steps, fold, start)
     return summary.value(kept)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.bench import core, overhead, recall, report
+from experiments.bench import core, overhead, recall, report, throughput
 from experiments.runs import versions, write_json
 
 
@@ -25,10 +25,33 @@ class Sizes:
     runs: int
     scan: int
     batches: int
+    dims: tuple[int, ...]
+    simulated: dict[str, int]
+    """Of the simulated steps: runs, steps and rounds."""
 
 
-FULL = Sizes(12, 50, (100, 10_000, 100_000), 9, runs=1024, scan=1000, batches=3)
-QUICK = Sizes(4, 20, (100, 10_000), 5, runs=64, scan=200, batches=3)
+FULL = Sizes(
+    12,
+    50,
+    (100, 10_000, 100_000),
+    9,
+    runs=1024,
+    scan=1000,
+    batches=3,
+    dims=(16, 64, 256, 1024),
+    simulated={"runs": 1024, "steps": 100, "rounds": 7},
+)
+QUICK = Sizes(
+    4,
+    20,
+    (100, 10_000),
+    5,
+    runs=64,
+    scan=200,
+    batches=3,
+    dims=(16, 64),
+    simulated={"runs": 64, "steps": 100, "rounds": 3},
+)
 
 
 def run(out: Path, *, quick: bool, environments: Path, install: bool, console: Console) -> None:
@@ -48,6 +71,10 @@ def run(out: Path, *, quick: bool, environments: Path, install: bool, console: C
     batched = core.throughput(
         ("sgd", "adam"), runs=sizes.runs, steps=sizes.scan, repetitions=sizes.batches
     )
+    console.print("[dim]simulated steps, all loops in turns[/]")
+    costs = throughput.costs(sizes.dims, **sizes.simulated)
+    scaled = throughput.scaling(4, dim=64, **sizes.simulated)
+    remembered = throughput.memory((100, 1000, 10_000), runs=64, dim=64)
     results = report.Results(
         quick=quick,
         machine=where,
@@ -56,6 +83,9 @@ def run(out: Path, *, quick: bool, environments: Path, install: bool, console: C
         recall=tuple(points),
         host=tuple(host),
         throughput=tuple(batched),
+        simulated=tuple(costs),
+        scaling=tuple(scaled),
+        memory=tuple(remembered),
         seconds=time.perf_counter() - start,
     )
     write_json(out / "benchmarks.json", results.record())

@@ -15,6 +15,7 @@ from rich.table import Table
 from experiments.bench.core import HostStep, Throughput
 from experiments.bench.overhead import OURS, Row, as_record
 from experiments.bench.recall import Point
+from experiments.bench.throughput import Cost, Memory, Scaling
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class Results:
     recall: tuple[Point, ...]
     host: tuple[HostStep, ...]
     throughput: tuple[Throughput, ...]
+    simulated: tuple[Cost, ...]
+    scaling: tuple[Scaling, ...]
+    memory: tuple[Memory, ...]
     seconds: float
 
     def record(self) -> dict[str, Any]:
@@ -65,6 +69,9 @@ def sections(results: Results) -> list[Section]:
         _recall(results.recall),
         _host(results.host),
         _throughput(results.throughput),
+        _simulated(results.simulated),
+        _scaling(results.scaling),
+        _memory(results.memory),
     ]
 
 
@@ -151,6 +158,47 @@ def _throughput(found: Sequence[Throughput]) -> Section:
             )
             for line in found
         ),
+    )
+
+
+def _simulated(costs: Sequence[Cost]) -> Section:
+    return Section(
+        "Simulated steps beside what they could cost at least",
+        "Gated steps along a noisy diagnosis on the sphere. `floor`: the same random numbers from "
+        "the same keys and one pass over the parameters. `rollout`: the simulator. `numpy`: the "
+        "same loop over all runs at once. `python`: one run after the other, each update a jitted "
+        "call of optax. CPU time on a CPU, wall clock on an accelerator; ratios within rounds.",
+        ("device", "d", "loop", "ns a step", "times the floor", "s to compile"),
+        tuple(
+            (
+                cost.device,
+                f"{cost.dim}",
+                cost.loop,
+                f"{cost.ns:,.0f}",
+                _number(cost.ratio),
+                _number(cost.compile_seconds),
+            )
+            for cost in costs
+        ),
+    )
+
+
+def _scaling(found: Sequence[Scaling]) -> Section:
+    return Section(
+        "Time of a summarised rollout when one size grows",
+        "CPU time; a cost that is linear in the size is multiplied by the factor.",
+        ("size", "multiplied by", "time multiplied by"),
+        tuple((line.size, f"{line.factor}", _number(line.times)) for line in found),
+    )
+
+
+def _memory(found: Sequence[Memory]) -> Section:
+    return Section(
+        "Memory of a run against its steps",
+        "Bytes of temporaries and outputs of the compiled program, 64 dimensions. `summary`: as "
+        "`sweep` keeps it. `trace`: one number a step.",
+        ("steps", "summary", "trace"),
+        tuple((f"{m.steps:,}", f"{m.summary:,.0f}", f"{m.trace:,.0f}") for m in found),
     )
 
 

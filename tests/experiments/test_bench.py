@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import optimizers
-from experiments.bench import core, overhead, recall, report, toy
+from experiments.bench import core, overhead, recall, report, throughput, toy
 from experiments.bench.environments import environment, pinned
 from experiments.bench.overhead import OURS, Contender, WorkerFailed, measure
 from experiments.bench.peers import gome
@@ -145,6 +145,9 @@ def test_all_tables_are_written(tmp_path):
         recall=tuple(recall.curve((8,), repetitions=2)),
         host=tuple(core.host_steps(("sgd",), 3)),
         throughput=tuple(core.throughput(("sgd",), runs=4, steps=5, repetitions=2)),
+        simulated=tuple(throughput.costs((4,), runs=3, steps=5, rounds=2)),
+        scaling=tuple(throughput.scaling(2, runs=2, steps=4, dim=4, rounds=2)),
+        memory=tuple(throughput.memory((5,), runs=2, dim=4)),
         seconds=1.0,
     )
     record = json.loads(json.dumps(results.record(), allow_nan=False))
@@ -152,6 +155,9 @@ def test_all_tables_are_written(tmp_path):
     assert all(cost > 0 for point in record["recall"] for cost in point.values())
     assert {line["body"] for line in record["throughput"]} == set(core.BODIES)
     assert all(line["steps_per_second"] > 0 for line in record["throughput"])
+    loops = {line["loop"] for line in record["simulated"]}
+    assert loops == {"floor", "rollout", "numpy", "python"}
+    assert {line["size"] for line in record["scaling"]} == {"runs", "steps", "dim"}
     assert record["host"][0]["ms"] > 0
     page = report.markdown(results)
     assert "3 + 2" in page

@@ -68,7 +68,7 @@ def weighted_naming_oracle(
         keys = jax.random.split(key, 6)
         edits, weight = _checked_edits(situation), weights(situation)
         improving = jnp.where(edits * situation.gradient < 0, weight, 0.0)
-        rho, usable = reliability.alignment, True
+        rho, usable = reliability.alignment, None
         if not is_constant(reliability.hallucination, 0):
             hallucinates = jax.random.uniform(keys[0]) < reliability.hallucination
             rho = jnp.where(hallucinates, reliability.hallucination_alignment, rho)

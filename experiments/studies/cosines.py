@@ -42,16 +42,24 @@ def rugged_landscape(dim: int, amplitude: Any, period: float, slope: Any = False
     return trend._replace(loss=whole, gradient=gradient)
 
 
+def roughness(amplitude: float, config: Any) -> float:
+    """Mean square of the cosines' slope over that of the trend's, where the trend is 1."""
+    return (2 * math.pi * amplitude / config.period) ** 2 * config.dim / 4
+
+
 def slope_log_loss(r: float, amplitude: float, steps: int, config: Any) -> float:
     """Log trend after ungated steps along diagnoses of the local slope [mean-field].
 
-    The slope has cosine g with that of the trend, 1/g^2 = 1 + (2 pi A / l)^2 d / (4 f), and is
-    longer by 1/g: a step a = rho gains 2 a rho - a^2/g^2, nothing once g^2 = 1/2.
+    The slope has cosine g with that of the trend, 1/g^2 = 1 + roughness / f, and is longer by 1/g:
+    a step a gains 2 a rho - a^2/g^2. The best one at the start, a = rho g_0^2, gains nothing once
+    g^2 = g_0^2 / 2: the run stalls where the trend has fallen to less than a half.
     """
     rho, log_loss = r / math.sqrt(config.dim), 0.0
-    rough = (2 * math.pi * amplitude / config.period) ** 2 * config.dim / 4
+    rough = roughness(amplitude, config)
+    step = rho / (1 + rough)
     for _ in range(steps):
-        log_loss += math.log1p(-(rho**2) * (1 - rough * math.exp(-log_loss)))
+        gain = 2 * step * rho - step**2 * (1 + rough * math.exp(-log_loss))
+        log_loss += math.log1p(-gain)
     return log_loss
 
 
@@ -114,13 +122,14 @@ def rugged_rows(varsigma: float, config: Any) -> list[dict[str, Any]]:
     noise = float(gome_theory.rugged_noise(amplitude, dim))
     rs = np.asarray(config.scaled_alignments, float)
     alpha = best_alpha("gated", 0.0)
+    flatter = 1 / (1 + roughness(amplitude, config))
     rows_of = [
         (Operator.IMPROVE, 0.0, 0.0, alpha, amplitude, 0.0, False),
         (Operator.IMPROVE, 0.0, 0.0, alpha, 0.0, noise, False),
         (Operator.IMPROVE, 0.0, 0.0, alpha, 0.0, noise / 2, False),
         *((Operator.DESCEND, -np.inf, r, r, amplitude, 0.0, False) for r in rs),
         *((Operator.DESCEND, 0.0, r, best_alpha("gated", r), amplitude, 0.0, False) for r in rs),
-        *((Operator.DESCEND, -np.inf, r, r, amplitude, 0.0, True) for r in rs),
+        *((Operator.DESCEND, -np.inf, r, r * flatter, amplitude, 0.0, True) for r in rs),
     ]
     operator, threshold, r, step, amplitudes, noises, slopes = (
         np.array(column) for column in zip(*rows_of, strict=True)

@@ -118,8 +118,8 @@ def _settled_panel(axes: Axes, table: pd.DataFrame, what: str, config: Config) -
     fine = np.geomspace(min(config.bias_shares) / 2, max(config.bias_shares), 80)
     series = series_of([f"{rho}" for rho in config.alignments])
     places = {
-        "rate": {0.15: (0.06, (-52, -8)), 0.3: (0.2, (4, 13)), 0.5: (0.04, (6, 9))},
-        "cosine": {0.15: (0.004, (-24, -18)), 0.3: (0.02, (8, 6)), 0.5: (0.01, (8, 6))},
+        "rate": {0.15: (0.06, (-52, -8)), 0.3: (0.025, (8, 3)), 0.5: (0.04, (6, 9))},
+        "cosine": {0.15: (0.007, (8, 5)), 0.3: (0.02, (8, 6)), 0.5: (0.01, (8, 6))},
     }
     for rho, style in zip(config.alignments, series.values(), strict=True):
         law = gome_theory.bias_trap(rho, fine, best_step(rho, fine))

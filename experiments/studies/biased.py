@@ -232,12 +232,13 @@ def crossover_rows(traces: int, dim: int, config: Any) -> list[dict[str, Any]]:
         dim, config.cost, omega, traces=traces, shared_bias=kappa
     )
     predicted = np.asarray(law.alignment)
-    # A narrow range: below the threshold the best step vanishes, and no parabola fits a kink.
+    # A narrow range above the threshold: the best step vanishes there, and no parabola fits a kink.
     rho = predicted[:, None] * np.linspace(0.96, 1.04, 5)
     omegas, kappas = (
         np.broadcast_to(value[:, None], rho.shape).ravel() for value in (omega, kappa)
     )
-    step = best_step(rho.ravel(), omegas, traces, kappas)
+    best = gome_theory.bias_trap(rho.ravel(), omegas, traces=traces, shared_bias=kappas)
+    step = np.asarray(best.step)
     if traces == 1:
         found = settle_lumped(rho.ravel(), omegas, step, dim, config)
     else:

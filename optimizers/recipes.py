@@ -117,7 +117,17 @@ WRAPPERS: Mapping[str, Callable[..., UpdateRule]] = MappingProxyType(
 )
 """Rules made of a rule: the first argument."""
 POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
-    {"sequential": search.sequential, "best_of_n": search.best_of_n, "aide": search.aide}
+    {
+        "sequential": search.sequential,
+        "best_of_n": search.best_of_n,
+        "random_tree": search.random_tree,
+        "beam": search.beam,
+        "aide": search.aide,
+        "aide_mlebench": search.aide_mlebench,
+        "aira_greedy": search.aira_greedy,
+        "aira_mcts": search.aira_mcts,
+        "puct_traces": search.puct_traces,
+    }
 )
 GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(
     {

@@ -64,3 +64,25 @@ def aide(
         return grow(tree, expansion, observation)
 
     return Policy(capacity=lambda steps: steps, init=empty_tree, ask=ask, tell=tell)
+
+
+def aide_mlebench(drafts: int = 5, operator: Operator = Operator.IMPROVE) -> Policy:
+    """`aide` as its authors ran it on MLE-bench: always repair first, chains of up to 20 repairs.
+
+    Args:
+      drafts: number of roots to start from.
+      operator: how the best node is expanded.
+    """
+    return aide(drafts, debug_probability=1.0, max_debug_depth=20, operator=operator)
+
+
+def aira_greedy(drafts: int = 5, operator: Operator = Operator.IMPROVE) -> Policy:
+    """AIRA-dojo's greedy baseline (arXiv:2507.02554): the same rule as `aide_mlebench`.
+
+    There only prompts and memory differ, which are not a policy's.
+
+    Args:
+      drafts: number of roots to start from.
+      operator: how the best node is expanded.
+    """
+    return aide_mlebench(drafts, operator)

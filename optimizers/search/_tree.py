@@ -77,6 +77,17 @@ def grow(tree: Tree, expansion: Expansion, observation: Observation) -> tuple[Tr
     return grown, jnp.where(full, -1, row)
 
 
+def lineage(tree: Tree, node: Int[Array, ""]) -> Bool[Array, " nodes"]:
+    """Which nodes are `node` or above it; none for -1."""
+
+    def climb(carry):
+        node, seen = carry
+        return tree.parent[node], seen.at[node].set(True)
+
+    nobody = jnp.zeros(tree.parent.shape, bool)
+    return jax.lax.while_loop(lambda carry: carry[0] >= 0, climb, (node, nobody))[1]
+
+
 def choose_uniformly(key: Key[Array, ""], allowed: Bool[Array, " nodes"]) -> Int[Array, ""]:
     """A random index among the allowed ones; meaningless if there are none."""
     return jnp.argmax(jax.random.gumbel(key, allowed.shape) + jnp.where(allowed, 0.0, -jnp.inf))

@@ -127,6 +127,7 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "aira_greedy": search.aira_greedy,
         "aira_mcts": search.aira_mcts,
         "puct_traces": search.puct_traces,
+        "ab_mcts_a": search.ab_mcts_a,
     }
 )
 GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(

@@ -1,5 +1,6 @@
 """Policies: which node to leave from, and with which operator."""
 
+from optimizers.search._ab_mcts import ab_mcts_a as ab_mcts_a
 from optimizers.search._aide import (
     aide as aide,
     aide_mlebench as aide_mlebench,

@@ -8,12 +8,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 
+import optimizers
 from optimizers import Operator, search
-from tests.optimizers.test_policies import Result, kept, played, seeds
+from tests.optimizers.test_policies import STEPS, Result, compiled, kept, played, seeds
 
 DRAFT, DESCEND, IMPROVE, DEBUG = Operator
 
@@ -220,6 +223,84 @@ def test_puct_by_hand():
     assert parents[:5] == [-1, -1, 0, 0, 0]
     # 0: (1/3 + 1/5 sqrt(3) / 4 = 0.42); 1, 2, 3 and 4: 1/5 sqrt(3) = 0.35; 0 once more.
     assert parents[5] == 0
+
+
+# --- ab-mcts -------------------------------------------------------------------------------------
+
+AB = search.ab_mcts_a()
+
+
+class Arm:
+    """A normal-inverse-gamma posterior, observation by observation, in double precision."""
+
+    def __init__(self, scores):
+        n, mean = len(scores), np.mean(scores) if scores else 0.0
+        self.kappa, self.nu = 1 + n, 1 + n
+        self.mean = n * mean / self.kappa
+        spread = sum((x - mean) ** 2 for x in scores) + n * mean**2 / self.kappa
+        self.tau_squared = (0.1 + spread) / self.nu
+
+    def draw(self, rng):
+        variance = self.nu * self.tau_squared / rng.chisquare(self.nu)
+        return rng.normal(self.mean, math.sqrt(variance / self.kappa))
+
+
+def generates_from(parents, scores, rng):
+    """AB-MCTS-A as described: the node below which a child is generated, -1 for the root."""
+    low, high = min(s for s in scores if s is not None), max(s for s in scores if s is not None)
+    mapped = [0.0 if s is None else (s - low) / (high - low) for s in scores]
+
+    def children(node):
+        return [i for i, parent in enumerate(parents) if parent == node]
+
+    def below(node):
+        return [x for i in children(node) for x in (mapped[i], *below(i))]
+
+    node = -1
+    while children(node):
+        new = Arm([mapped[i] for i in children(node)])
+        old = Arm([x for i in children(node) for x in below(i)])
+        if new.draw(rng) >= old.draw(rng):
+            return node
+        node = max(children(node), key=lambda i: Arm(below(i)).draw(rng))
+    return node
+
+
+def test_ab_mcts_chooses_with_the_described_probabilities():
+    """A tree of seven nodes, grown through `tell`; choices counted over many keys."""
+    parents, scores = [-1, -1, 0, 0, 2, 1, 4], [1.0, 3.0, 2.0, None, 5.0, 2.0, 4.0]
+    _, tell = compiled(AB)
+    state = AB.init(STEPS)
+    for parent, score in zip(parents, scores, strict=True):
+        expansion = optimizers.Expansion(jnp.int32(parent), jnp.int32(IMPROVE))
+        seen = optimizers.Observation(
+            jnp.zeros(1),
+            jnp.float32(score or 0),
+            *[jnp.float32(0)] * 3,
+            jnp.array(score is not None),
+        )
+        state, _ = tell(state, expansion, seen, seen.valid)
+    draws = 4000
+    keys = jax.random.split(jax.random.key(0), draws)
+    asked, _ = jax.jit(jax.vmap(AB.ask, (None, 0)))(state, keys)
+    rng = np.random.default_rng(0)
+    reference = [generates_from(parents, scores, rng) for _ in range(draws)]
+    ours = np.bincount(np.asarray(asked.parent) + 1, minlength=8)
+    theirs = np.bincount(np.array(reference) + 1, minlength=8)
+    error = np.sqrt(np.maximum(ours + theirs, 1.0))
+    assert (np.abs(ours - theirs) < 4 * error).all()
+    operators = dict(zip(np.asarray(asked.parent), np.asarray(asked.operator), strict=True))
+    assert operators[-1] == DRAFT
+    assert operators[3] == DEBUG
+    assert operators[6] == IMPROVE
+
+
+@given(run=kept, seed=seeds)
+def test_ab_mcts_repairs_what_failed_and_improves_what_runs(run, seed):
+    for step, (parent, operator, slot) in enumerate(played(AB, run, seed)):
+        assert slot == step
+        expected = DRAFT if parent < 0 else IMPROVE if run[parent].valid else DEBUG
+        assert operator == expected
 
 
 @pytest.mark.parametrize(

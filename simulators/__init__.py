@@ -1,5 +1,6 @@
 """Synthetic worlds with a known optimum, in which any strategy runs in microseconds a step."""
 
+from simulators.batches import log_progress as log_progress, simulate as simulate
 from simulators.checkpoints import Checkpoint as Checkpoint
 from simulators.costs import (
     Prices as Prices,
@@ -33,9 +34,7 @@ from simulators.rollout import (
     Trace as Trace,
     World as World,
     advance as advance,
-    log_progress as log_progress,
     rollout as rollout,
-    simulate as simulate,
     situate as situate,
     world_key as world_key,
     world_keys as world_keys,

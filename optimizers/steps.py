@@ -72,7 +72,7 @@ def init(strategy: Strategy, origin: Params, key: Key[Array, ""], steps: int) ->
         origin=origin,
         params=rows(origin),
         rule_state=rows(strategy.rule.init(origin)),
-        score=jnp.full((nodes,), -jnp.inf),
+        score=jnp.full((nodes,), -jnp.inf, float),
         stderr=jnp.zeros((nodes,)),
         policy=strategy.policy.init(nodes),
         gate=strategy.gate.init(),

@@ -7,6 +7,7 @@ also come by their sufficient statistic (`lumped_...`), at a cost that does not 
 dimension.
 """
 
+from simulators.batches import log_progress as log_progress, simulate as simulate
 from simulators.checkpoints import Checkpoint as Checkpoint
 from simulators.costs import (
     Prices as Prices,
@@ -57,9 +58,7 @@ from simulators.rollout import (
     Trace as Trace,
     World as World,
     advance as advance,
-    log_progress as log_progress,
     rollout as rollout,
-    simulate as simulate,
     situate as situate,
     world_key as world_key,
     world_keys as world_keys,

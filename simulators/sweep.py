@@ -20,8 +20,9 @@ from jaxtyping import Array, Key, PyTree
 
 import optimizers
 from optimizers import Strategy
+from simulators.batches import one_run
 from simulators.checkpoints import Checkpoint, load, save
-from simulators.rollout import World, one_run, situate, step, world_key
+from simulators.rollout import World, situate, step, world_key
 from simulators.summaries import Summary
 
 GIB = 2**30

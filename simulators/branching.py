@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.core import eval_jaxpr
 from jaxtyping import Array, Bool
 
 Result = TypeVar("Result")
@@ -40,7 +41,7 @@ def _if(needed, compute, otherwise):
     """`lax.cond` that stays one under `vmap`: it branches on whether any run of the batch does."""
     # What is closed over becomes an argument, since it may be batched.
     closed = jax.make_jaxpr(compute)()
-    computed = partial(jax.core.eval_jaxpr, closed.jaxpr)
+    computed = partial(eval_jaxpr, closed.jaxpr)
     leaves, structure = jax.tree.flatten(otherwise)
 
     @jax.custom_batching.custom_vmap

@@ -131,11 +131,11 @@ def situate(world: World, key: Key[Array, ""], common: Key[Array, ""] | None = N
     """The world's state at the start of the run with that key; `common` as for `rollout`."""
     dim = world.landscape.dim
     own, frame_key, of_the_run = jax.random.split(jax.random.fold_in(key, _SITUATION), 3)
-    common = of_the_run if common is None else common
+    shared = of_the_run if common is None else common
 
     def bias_of(oracle: Oracle, purpose: int):
         return lambda k: oracle.bias(
-            jax.random.fold_in(common, purpose), jax.random.fold_in(k, purpose), dim
+            jax.random.fold_in(shared, purpose), jax.random.fold_in(k, purpose), dim
         )
 
     reasoner = bias_of(world.reasoner, 0)
@@ -184,7 +184,7 @@ def step(
 ) -> tuple[tuple[Run, Situated], tuple[Trace, Recording]]:
     """One evaluation: what `advance` repeats, with the `world_key` of that step."""
     run, situated = state
-    if world.frame is not None:
+    if world.frame is not None and situated.direction is not None:
         turned = world.frame.turn(jax.random.fold_in(key, _TURN), situated.direction)
         situated = situated._replace(direction=turned)
         run = run._replace(params=world.frame.place(turned, run.params))

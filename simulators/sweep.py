@@ -43,6 +43,14 @@ class Plan(NamedTuple):
     """What is kept of one run."""
 
 
+def program_bytes(program: Any) -> int:
+    """Memory that a compiled program takes while it runs; 0 where the backend does not tell."""
+    used = program.memory_analysis()
+    if used is None:
+        return 0
+    return used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
+
+
 def summarize(
     strategy: Strategy,
     world: World,
@@ -84,7 +92,7 @@ def sweep(
     traces: int | None = None,
     memory: int = 2 * GIB,
     chunk: int = 4096,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     on_chunk: Callable[[int, int, bool], None] = lambda done, total, kept: None,
     checkpoint: Checkpoint | None = None,
 ) -> Any:
@@ -181,7 +189,7 @@ def plan(
     *,
     memory: int,
     chunk: int,
-    devices: Sequence[jax.Device],
+    devices: Sequence[Any],
 ) -> Plan:
     """Compile the largest chunk that fits.
 
@@ -214,10 +222,7 @@ def plan(
     size = max(min(chunk, ceil(total / len(devices))), _SMALLEST)
     while True:
         program = compiled(devices[0], size)
-        used = program.memory_analysis()
-        of_chunks = len(devices) * (
-            used.temp_size_in_bytes + used.argument_size_in_bytes + used.output_size_in_bytes
-        )
+        of_chunks = len(devices) * program_bytes(program)
         needed = results + of_chunks
         if needed <= memory:
             break

@@ -31,6 +31,7 @@ from simulators import (
     summarize,
     world_key,
 )
+from simulators.sweep import program_bytes
 
 ALIGNMENT, LEARNING_RATE = 0.5, 0.2
 Draw = Callable[[int], np.ndarray]
@@ -146,8 +147,7 @@ def memory(lengths: tuple[int, ...], *, runs: int, dim: int) -> list[Memory]:
 
     def used(program):
         keys = jax.random.split(jax.random.key(0), runs)
-        analysis = jax.jit(jax.vmap(program)).lower(keys).compile().memory_analysis()
-        return (analysis.temp_size_in_bytes + analysis.output_size_in_bytes) / runs
+        return program_bytes(jax.jit(jax.vmap(program)).lower(keys).compile()) / runs
 
     return [
         Memory(steps, used(summarised(dim, steps)), used(simulated(dim, steps)))

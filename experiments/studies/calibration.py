@@ -155,7 +155,7 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     model = table.query("varied != 'sphere'")
     panels = (("r", "r"), ("omega", "omega"), ("sigma", "sigma / F"))
     for place, (varied, label) in zip(axes[0], panels, strict=True):
-        _coverage(place, model[model.varied == varied], varied, label)
+        _coverage(place, model.query("varied == @varied"), varied, label)
     axes[0, 0].set_ylabel("truth in the 95% interval")
     sizes = model.query("varied == 'size'").copy()
     sizes["label"] = [
@@ -219,7 +219,7 @@ def _runs(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     colours = {"no bias": "crossover", "bias": "hill_climb", "stored parents": "greedy_tree"}
     words = {"no bias": "no bias", "bias": "omega = 0.2", "stored parents": "stored parents"}
     for case, colour in colours.items():
-        seen = rows[rows.case == case].sort_values("steps")
+        seen = rows.query("case == @case").sort_values("steps")
         axes.plot(seen.steps, seen["median"], "o-", ms=3.6, color=COLOURS[colour])
         axes.annotate(
             words[case],

@@ -44,7 +44,7 @@ def _moves(dim: int) -> Callable[..., Any]:
     """Compiled: gains of one move each, from random starting points of the simulators' sphere."""
     import jax
 
-    from simulators import noisy_oracle, sphere
+    from simulators import Situation, noisy_oracle, sphere
 
     landscape = sphere(dim)
 
@@ -52,7 +52,8 @@ def _moves(dim: int) -> Callable[..., Any]:
         key_start, key_oracle = jax.random.split(key)
         x = landscape.start(key_start)
         oracle = noisy_oracle(gt.Reliability(*fields))
-        after = x - step * oracle.diagnose(key_oracle, jax.grad(landscape.loss)(x))
+        situation = Situation(x, jax.grad(landscape.loss)(x))
+        after = x - step * oracle.diagnose(key_oracle, (), situation).direction
         return 1.0 - landscape.loss(after) / landscape.loss(x)
 
     return jax.jit(jax.vmap(gain, in_axes=(0, None, None)))

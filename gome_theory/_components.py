@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gome_theory.estimates import Estimate, NotIdentified, Quantity, variance_draws
 from gome_theory.observations import Observations, Selected, Steps
@@ -81,7 +81,7 @@ def noise_of_gains(seen: Observations, steps: Steps, level: float) -> Noise:
 
 def _from_squares(squares: float, dof: float, level: float, method: str) -> Noise:
     tail = (1.0 - level) / 2.0
-    low, high = squares / stats.chi2.ppf([1.0 - tail, tail], dof)
+    low, high = squares / special.chdtri(dof, [tail, 1.0 - tail])
     value = squares / dof
     sigma, low, high = (float(np.sqrt(v)) for v in (value, low, high))
     return Noise(
@@ -96,7 +96,7 @@ def _from_optimism(selected: Sequence[Selected], level: float) -> Noise:
     ]
     k, mean = len(found), float(np.mean(found))
     error = float(np.std(found, ddof=1) / np.sqrt(k))
-    t = stats.t.ppf((1.0 + level) / 2.0, k - 1)
+    t = special.stdtrit(k - 1, (1.0 + level) / 2.0)
     if mean <= 0.0:
         return Noise(
             0.0, np.inf, NotIdentified("chosen scores held up on untouched data", REPLICATES)
@@ -169,7 +169,7 @@ def components(gain: np.ndarray, trace: np.ndarray) -> Components | None:
     within = float(np.sum((gain - means[group]) ** 2))
     k = len(traces)
     between = float(np.var(means, ddof=1)) if k > 1 else 0.0
-    return Components(within, len(gain) - k, between, k - 1, float(stats.hmean(sizes)))
+    return Components(within, len(gain) - k, between, k - 1, float(1.0 / np.mean(1.0 / sizes)))
 
 
 _FEWEST_SELECTED = 3

@@ -6,7 +6,7 @@ Not covered: steps of several lengths (`step_size_test`).
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from gome_theory._components import REPLICATES, Components, Noise, components
 from gome_theory.estimates import NotIdentified, Quantity, from_draws, proportion
@@ -185,6 +185,8 @@ def _f(parts: Components) -> str:
 
 
 def _tails(gain: np.ndarray) -> tuple[str, ...]:
+    from scipy import stats  # imported here: it is slow to import
+
     if len(gain) < 20 or np.ptp(gain) == 0.0:
         return ()
     excess = float(stats.kurtosis(gain))

@@ -11,7 +11,7 @@ between parameters are checked by the laws that have them.
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Literal, NamedTuple, ParamSpec, TypeVar
+from typing import Literal, NamedTuple, ParamSpec, TypeVar, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,8 @@ DIMENSION = Range(2.0, np.inf, "a dimension; below 2 a random direction has no d
 BITS = Range(1.0, np.inf, "a number of bits")
 DIAGNOSIS_COST = Range(1.0, np.inf, "the cost of a diagnosed step, at least 1")
 BLEND_ALIGNMENT = Range(0.0, np.inf, "a scaled alignment, which must be positive here", "low")
+COSINE = Range(-1.0 - 1e-9, 1.0 + 1e-9, "a cosine")  # with room for rounding
+CONFIDENCE = Range(0.0, 1.0, "the probability that an interval holds the truth", "both")
 CURVATURE = Range(0.0, np.inf, "a curvature", "low")
 
 _RANGES = {
@@ -67,6 +69,9 @@ _RANGES = {
     "fidelity": CORRELATION._replace(open_ends="low"),
     "error_correlation": PROJECTION._replace(what="a correlation"),
     "persistence": PERSISTENCE,
+    **dict.fromkeys(("omega", "validity"), SHARE),
+    "undirected_rate": Range(0.0, 1.0, "an improvement rate", "high"),
+    **dict.fromkeys(("within", "across"), COSINE),
     "decay": Range(0.0, 1.0, "the weight of the past", "high"),
     "cost": Range(0.0, np.inf, "a cost", "low"),
     "rescoring": Range(0.0, np.inf, "a cost"),
@@ -76,7 +81,8 @@ _RANGES = {
     "epistasis": Range(0.0, np.inf, "a number of other loci"),
     "initial_wrong": Range(0.0, np.inf, "a number of bits"),
     **dict.fromkeys(("n", "traces", "basins", "screened", "sampled", "horizon", "k"), COUNT),
-    **dict.fromkeys(("steps", "largest"), COUNT),
+    **dict.fromkeys(("steps", "largest", "draws"), COUNT),
+    **dict.fromkeys(("labelled", "improved", "replicates"), Range(0.0, np.inf, "a count")),
     "chains": COUNT._replace(low=2.0, what="a count, at least 2"),
     "noisy_scores": Range(1.0, 2.0, "the number of noisy scores in a difference"),
     "step": Range(0.0, np.inf, "a length"),
@@ -86,11 +92,14 @@ _RANGES = {
     **dict.fromkeys(("varsigma", "noise", "score_noise", "difference_noise"), DEVIATION),
     **dict.fromkeys(("spread", "amplitude"), DEVIATION),
     **dict.fromkeys(("r", "base_r", "hallucinated_r", "scaled_alignment", "fitness"), REAL),
-    **dict.fromkeys(("threshold", "signal", "gradient", "smooth_gain"), REAL),
+    **dict.fromkeys(("threshold", "signal", "gradient", "smooth_gain", "gain", "hurdle"), REAL),
     **dict.fromkeys(("suboptimality", "progress", "largest_r"), POSITIVE),
+    **dict.fromkeys(("multiplier", "lengths"), Range(0.0, np.inf, "a relative length", "low")),
+    "noise_variance": Range(0.0, np.inf, "a variance"),
+    "noise_dof": Range(0.0, np.inf, "a number of degrees of freedom", "low", infinite=True),
     **dict.fromkeys(("gap", "gaps"), Range(0.0, np.inf, "how much worse a node is than the best")),
     **dict.fromkeys(("budget", "search_rate"), AT_LEAST_ZERO),
-    **dict.fromkeys(("hurdle", "level"), REAL),
+    "level": CONFIDENCE,
     "rate": POSITIVE,
     "largest_alignment": Range(0.0, 1.0, "the best alignment to be had", "both"),
     "shares": AT_LEAST_ZERO,
@@ -103,6 +112,12 @@ _RANGES = {
     "curvature.trace": CURVATURE,
     "curvature.dim": Range(1.0, np.inf, "a dimension"),
     "curvature.participation": Range(1.0, np.inf, "a number of directions", infinite=True),
+    "model.r": REAL,
+    "model.omega": SHARE,
+    "model.sigma": DEVIATION,
+    "model.scale": POSITIVE,
+    "model.alpha": Range(0.0, np.inf, "a step length", "low"),
+    "model.validity": SHARE,
     "totals.mean": REAL,
     "totals.spread": DEVIATION,
     "totals.correlation": CORRELATION,
@@ -170,9 +185,8 @@ def domain(
 ) -> Callable[[Callable[_Arguments, _Result]], Callable[_Arguments, _Result]]:
     """Decorate a law to refuse arguments outside the range that goes with their names.
 
-    A parameter without a range (a choice, a seed) is left alone, and so are functions and
-    a default of None. The
-    fields of a record are checked like parameters.
+    A parameter without a range (a choice, a seed) is left alone, and so are functions, and None
+    where it is a default or annotated. The fields of a record are checked like parameters.
 
     Args:
         **exceptions: Ranges of parameters that have another one in this law.
@@ -196,7 +210,9 @@ vector. Pass a value in that range.
         @functools.wraps(law)
         def checked(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
             for name, value in signature.bind(*args, **kwargs).arguments.items():
-                optional = signature.parameters[name].default is None
+                parameter = signature.parameters[name]
+                annotated = type(None) in get_args(parameter.annotation)
+                optional = parameter.default is None or annotated
                 if not (optional and value is None):
                     check(name, value, exceptions.get(name))
             return law(*args, **kwargs)
@@ -218,8 +234,10 @@ def check(name: str, value: object, exception: Range | None = None) -> None:
         ValueError: If a number is outside, or is not a number.
     """
     if isinstance(value, tuple) and hasattr(value, "_asdict"):
+        defaults = value._field_defaults  # pyright: ignore[reportAttributeAccessIssue]
         for field, number in value._asdict().items():  # pyright: ignore[reportAttributeAccessIssue]
-            check(f"{name}.{field}", number)
+            if number is not None or defaults.get(field, number) is not None:
+                check(f"{name}.{field}", number)
         return
     allowed = exception or _RANGES.get(name)
     if allowed is None or callable(value):

@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
+from gome_theory._ranges import domain
 from gome_theory.estimates import Estimate, NotIdentified, Quantity, from_draws, proportion
 from gome_theory.observations import Steps
 from gome_theory.scaled_rate import inverse_mills
@@ -47,6 +48,7 @@ class Agreement(NamedTuple):
     kappa: NotIdentified = NO_KAPPA
 
 
+@domain()
 def agreement(
     within: npt.ArrayLike,
     across: npt.ArrayLike,
@@ -55,7 +57,7 @@ def agreement(
     seed: int = 0,
     draws: int = 4000,
 ) -> Agreement:
-    """Read the agreement of directions at common states.
+    """Read the agreement of directions at common states [asymptotic].
 
     Args:
         within: Mean cosine of two directions of one trace, one per state, shape (n,), n >= 2.
@@ -68,7 +70,12 @@ def agreement(
         The agreement; Student's t over states.
 
     Raises:
-        ValueError: Fewer than two states, or a cosine outside [-1, 1].
+        ValueError: If an argument is out of its range, or there are fewer than two states.
+
+    Example:
+        >>> found = agreement([0.4, 0.5, 0.45], [0.2, 0.3, 0.25])
+        >>> print(round(found.unshared.value, 3), round(found.largest_alignment.value, 3))
+        0.267 0.5
     """
     rng = np.random.default_rng(seed)
     inside = _mean("within", within, level, rng, draws)
@@ -137,10 +144,12 @@ def memory_value(
 
 def _mean(name: str, cosines: npt.ArrayLike, level: float, rng, draws: int):
     values = np.atleast_1d(np.asarray(cosines, float))
-    if len(values) < 2 or np.any(~(np.abs(values) <= 1.0 + 1e-9)):
-        raise ValueError(f"`{name}` needs two cosines or more, each in [-1, 1], one per state.")
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(
+            f"`{name}` has shape {values.shape}: give two cosines or more, one per state."
+        )
     mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values)))
-    half = error * float(stats.t.ppf((1.0 + level) / 2.0, len(values) - 1))
+    half = error * float(special.stdtrit(len(values) - 1, (1.0 + level) / 2.0))
     estimate = Estimate(mean, mean - half, mean + half, level, f"{len(values)} states")
     return estimate, mean + error * rng.standard_t(len(values) - 1, size=draws)
 

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain
 from gome_theory.gradient_rate import Values
 from gome_theory.scaled_rate import bayes_gate, normal_density
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
 
 
+@domain()
 def biased_progress(
     r: npt.ArrayLike,
     omega: npt.ArrayLike,
@@ -46,15 +47,15 @@ def biased_progress(
     Returns:
         d times the expected sum of true relative gains, in the broadcast shape.
 
+    Raises:
+        ValueError: If an argument is out of its range.
+
     Example:
         >>> [round(float(biased_progress(1.0, omega, 20)), 2) for omega in (0.0, 0.1)]
         [32.53, 14.77]
     """
     r, varsigma, validity, omega = np.broadcast_arrays(
-        np.asarray(r, float),
-        np.asarray(varsigma, float),
-        in_range("validity", validity, 0.0, 1.0, "a share"),
-        in_range("omega", omega, 0.0, 1.0, "a share"),
+        *(np.asarray(value, float) for value in (r, varsigma, validity, omega))
     )
     gate = bayes_gate(r, varsigma)
     alpha, threshold = np.asarray(gate.alpha)[..., None], np.asarray(gate.threshold)[..., None]

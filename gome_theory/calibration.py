@@ -32,10 +32,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from gome_theory._components import REPLICATES, Noise, noise_of_gains
 from gome_theory._outcomes import from_outcomes, unknown
+from gome_theory._ranges import domain
 from gome_theory.agreement import NO_KAPPA, memory_value
 from gome_theory.estimates import Estimate, NotIdentified, Quantity, from_draws, proportion
 from gome_theory.gate_errors import GateErrors, gate_errors
@@ -115,10 +115,11 @@ class Calibration:
         }
 
 
+@domain()
 def calibrate(
     seen: Observations, *, level: float = 0.95, seed: int = 0, draws: int = 4000
 ) -> Calibration:
-    """Estimate what the steps identify, and say of the rest why they do not.
+    """Estimate what the steps identify, and say of the rest why they do not [asymptotic].
 
     Args:
         seen: The steps.
@@ -130,7 +131,8 @@ def calibrate(
         The calibration.
 
     Raises:
-        ValueError: There are no steps, or arrays differ in length.
+        ValueError: If an argument or an observation is out of its range, there are no steps, or
+            arrays differ in length.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -139,8 +141,6 @@ def calibrate(
         >>> print(found.r.low < 0.5 < found.r.high, found.sigma.value, found.r_tested.why)
         True 0.0 all steps have one length
     """
-    if not 0.0 < level < 1.0:
-        raise ValueError(f"`level` is {level}, which is not in (0, 1): it is a probability.")
     steps = checked(seen)
     rng = np.random.default_rng(seed)
     noise = noise_of_gains(seen, steps, level)
@@ -194,6 +194,8 @@ def _only_accepted(steps: Steps) -> bool:
 
 def _drift(steps: Steps) -> tuple[str, ...]:
     """Whether steps improve less often, the more their trace has accepted before them."""
+    from scipy import stats  # imported here: it is slow to import
+
     taken = steps.improved if steps.accepted is None else steps.accepted & steps.valid
     before = np.zeros(len(taken))
     for trace in np.unique(steps.trace):
@@ -203,7 +205,8 @@ def _drift(steps: Steps) -> tuple[str, ...]:
     if len(improved) < _SUSPICIOUS or np.ptp(before) == 0.0 or np.ptp(improved.astype(int)) == 0:
         return ()
     found = stats.pearsonr(before, improved.astype(float), alternative="less")
-    return (_DRIFT,) if found.pvalue < _UNLIKELY else ()
+    chance = found.pvalue  # pyright: ignore[reportAttributeAccessIssue]
+    return (_DRIFT,) if chance < _UNLIKELY else ()
 
 
 def _test_of_step_sizes(

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from gome_theory._ranges import SHARE, domain, in_range
+from gome_theory._ranges import REAL, SHARE, domain, in_range
 from gome_theory.basins import basin_choice
 from gome_theory.bias import bias_threshold, bias_trap
 from gome_theory.crossover_cases import CrossoverCase, scan
@@ -126,7 +126,7 @@ def budget_case(r: float, alpha: float, cost: float, bias_share: float) -> Cross
     )
 
 
-@domain(shared_error=SHARE)
+@domain(shared_error=SHARE, level=REAL)
 def foresight_case(
     level: float,
     basins: float,

@@ -12,7 +12,7 @@ Not covered: prior knowledge (nothing is shrunk towards anything).
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 
 class Estimate(NamedTuple):
@@ -101,7 +101,7 @@ class Proportion(NamedTuple):
 
     def estimate(self, level: float, method: str = "") -> Estimate:
         """Wilson's (1927) interval at the effective number of trials."""
-        z = stats.norm.ppf((1.0 + level) / 2.0)
+        z = special.ndtri((1.0 + level) / 2.0)
         p, n = self.rate, self.effective
         centre = (p + z**2 / (2.0 * n)) / (1.0 + z**2 / n)
         half = z / (1.0 + z**2 / n) * np.sqrt(p * (1.0 - p) / n + z**2 / (4.0 * n**2))
@@ -139,5 +139,5 @@ def proportion(hit: np.ndarray, trace: np.ndarray) -> Proportion:
     clustered = k / (k - 1.0) * np.sum((hits - p * sizes) ** 2) / n**2
     effect = max(clustered / (p * (1.0 - p) / n), 1.0)
     # The 97.5 per cent points: the correction hardly depends on the level.
-    few = stats.t.ppf(0.975, n - 1) / stats.t.ppf(0.975, k - 1)
+    few = special.stdtrit(n - 1, 0.975) / special.stdtrit(k - 1, 0.975)
     return Proportion(total, n, float(max(n / effect * few**2, min(k, n / effect))))

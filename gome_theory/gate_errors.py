@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gome_theory._ranges import domain
 from gome_theory.estimates import NotIdentified, Quantity, from_draws
 
 
@@ -33,6 +34,7 @@ class GateErrors(NamedTuple):
     strictness: Quantity
 
 
+@domain()
 def gate_errors(
     accepted: npt.ArrayLike | None,
     valid: npt.ArrayLike,
@@ -41,7 +43,7 @@ def gate_errors(
     rng: np.random.Generator,
     draws: int = 4000,
 ) -> GateErrors:
-    """Estimate FA, FR and tau.
+    """Estimate FA, FR and tau, which are exact functions of the three shares [exact].
 
     Args:
         accepted: What the gate decided, shape (n,).
@@ -53,11 +55,26 @@ def gate_errors(
 
     Returns:
         The rates, each with the reason if it is not identified.
+
+    Raises:
+        ValueError: If an argument is out of its range, or arrays differ in shape.
+
+    Example:
+        >>> accepted, fresh = [True] * 10 + [False] * 20, [1.0] * 8 + [-1.0] * 16 + [1.0] * 6
+        >>> found = gate_errors(accepted, [True] * 30, fresh, 0.95, np.random.default_rng(0))
+        >>> print(round(found.false_accept.value, 3), round(found.false_reject.value, 3))
+        0.125 0.429
     """
     if accepted is None or fresh_gain is None:
         return GateErrors(_NOT_MEASURED, _NOT_MEASURED, _NOT_MEASURED)
     taken, valid = np.asarray(accepted, bool), np.asarray(valid, bool)
     gain = np.asarray(fresh_gain, float)
+    for name, array in (("accepted", taken), ("fresh_gain", gain)):
+        if array.shape != valid.shape:
+            raise ValueError(
+                f"`{name}` has shape {array.shape} and `valid` has {valid.shape}: "
+                "give one entry per candidate in each."
+            )
     seen = valid & np.isfinite(gain)
     if not (seen & taken).any() or not (seen & ~taken).any():
         return GateErrors(_NOT_MEASURED, _NOT_MEASURED, _NOT_MEASURED)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from scipy import special
 
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain
 from gome_theory.estimates import Estimate, NotIdentified, Proportion, Quantity
 from gome_theory.scaled_rate import optimal_alpha
 
@@ -30,6 +30,7 @@ class HallucinationBounds(NamedTuple):
     upper: Quantity
 
 
+@domain()
 def hallucination_bounds(
     labelled: int | None,
     improved: int,
@@ -38,7 +39,7 @@ def hallucination_bounds(
     undirected_rate: float = UNDIRECTED_RATE,
     level: float = 0.95,
 ) -> HallucinationBounds:
-    """Bound h.
+    """Bound h from labels, if they are right, and from failures, if p_0 is known [exact].
 
     Args:
         labelled: Steps labelled as hallucinations; None if nobody labelled them.
@@ -50,13 +51,17 @@ def hallucination_bounds(
     Returns:
         The bounds; Wilson's intervals.
 
+    Raises:
+        ValueError: If an argument is out of its range, or counts more than all steps.
+
     Example:
         >>> bounds = hallucination_bounds(35, improved=30, steps=90)
         >>> f"{bounds.lower.value:.3f} {bounds.upper.value:.3f}"
         '0.389 0.914'
     """
-    in_range("steps", steps, 1, float("inf"), "a count")
-    in_range("undirected_rate", undirected_rate, 0.0, 1.0, "a rate", open_ends="high")
+    for name, count in (("labelled", labelled), ("improved", improved)):
+        if count is not None and count > steps:
+            raise ValueError(f"`{name}` is {count}: give at most `steps`, {steps}, of which it is.")
     failed = Proportion(steps - improved, steps, steps).estimate(level)
     ends = (failed.value, failed.low, failed.high)
     value, low, high = (min(end / (1.0 - undirected_rate), 1.0) for end in ends)

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gome_theory._ranges import in_range
+
 
 class Selected(NamedTuple):
     """A candidate chosen for its score and then measured on data that had no part in the choice.
@@ -103,7 +105,9 @@ def checked(seen: Observations) -> Steps:
     trace = np.atleast_1d(np.asarray(seen.trace))
     n = len(trace)
     if n == 0:
-        raise ValueError("there are no steps to calibrate from: pass at least one.")
+        raise ValueError(
+            "`trace` is empty: there are no steps to calibrate from, pass at least one."
+        )
 
     def array(name: str, default, kind) -> np.ndarray:
         value = getattr(seen, name)
@@ -115,10 +119,16 @@ def checked(seen: Observations) -> Steps:
         return value
 
     gain, multiplier = array("gain", np.nan, float), array("multiplier", 1.0, float)
-    if np.any(~(multiplier > 0.0)):
-        raise ValueError("`multiplier` must be positive everywhere: it is the length of a step.")
-    if seen.noise is not None and not seen.noise >= 0.0:
-        raise ValueError(f"`noise` is {seen.noise}: it is a standard deviation, 0 or more.")
+    stderr = array("stderr", np.nan, float)
+    in_range("multiplier", multiplier, 0.0, np.inf, "the length of a step", open_ends="low")
+    in_range("stderr", stderr[~np.isnan(stderr)], 0.0, np.inf, "a standard error", infinite=True)
+    dof = "a number of degrees of freedom"
+    in_range("stderr_dof", seen.stderr_dof, 0.0, np.inf, dof, open_ends="low", infinite=True)
+    if seen.noise is not None:
+        in_range("noise", seen.noise, 0.0, np.inf, "a standard deviation")
+    for chosen in seen.selected:
+        in_range("selected.candidates", chosen.candidates, 2.0, np.inf, "a count, at least 2")
+        in_range("selected.spread", chosen.spread, 0.0, np.inf, "a standard deviation")
     for name in ("fresh_gain", "repeated", "overlap"):
         array(name, np.nan, float)
     told = seen.improved is not None
@@ -127,7 +137,7 @@ def checked(seen: Observations) -> Steps:
     return Steps(
         trace=trace,
         gain=gain,
-        stderr=array("stderr", np.nan, float),
+        stderr=stderr,
         multiplier=multiplier,
         valid=valid,
         improved=valid & (array("improved", False, bool) if told else gain > 0.0),

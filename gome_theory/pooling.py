@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special, stats
+from scipy import special
 
 from gome_theory._components import components, noise_of_gains
+from gome_theory._ranges import domain, in_range
 from gome_theory.estimates import Estimate, NotIdentified, Quantity
 from gome_theory.observations import Observations, checked
 
@@ -37,20 +38,38 @@ class Pooled(NamedTuple):
     tasks: int
 
 
+@domain()
 def random_effects(
     values: npt.ArrayLike, stderrs: npt.ArrayLike, level: float = 0.95
 ) -> Pooled | NotIdentified:
-    """Mean of estimates with known standard errors, of truths that differ.
+    """Mean of estimates with known standard errors, of truths that differ [asymptotic].
 
     Args:
         values: Estimates, shape (k,); those that are not finite are left out.
-        stderrs: Their standard errors > 0, shape (k,).
+        stderrs: Their standard errors, shape (k,); those that are 0 or not finite are left out.
         level: Of the interval.
 
     Returns:
         The pooled mean, or why there is none.
+
+    Raises:
+        ValueError: If the level is out of its range, a standard error is negative, or the arrays
+            differ in shape.
+
+    Example:
+        >>> pooled = random_effects([0.4, 0.7, 0.5], [0.1, 0.1, 0.2])
+        >>> print(round(pooled.mean.value, 3), round(pooled.spread, 3))
+        0.541 0.114
     """
+    from scipy import optimize  # imported here: it is slow to import
+
     y, e = np.asarray(values, float), np.asarray(stderrs, float)
+    if y.ndim != 1 or y.shape != e.shape:
+        raise ValueError(
+            f"`values` has shape {y.shape} and `stderrs` {e.shape}: give one number per task."
+        )
+    if np.any(e < 0.0):
+        raise ValueError(f"`stderrs` is {e}: a standard error is not negative.")
     usable = np.isfinite(y) & np.isfinite(e) & (e > 0.0)
     y, variance = y[usable], e[usable] ** 2
     k = len(y)
@@ -69,13 +88,13 @@ def random_effects(
     mean = float(np.average(y, weights=w))
     # Knapp and Hartung's scale, at least 1: never narrower than what the errors say.
     scale = max(float(np.sum(w * (y - mean) ** 2)) / (k - 1), 1.0)
-    half = float(stats.t.ppf((1.0 + level) / 2.0, k - 1) * np.sqrt(scale / w.sum()))
+    half = float(special.stdtrit(k - 1, (1.0 + level) / 2.0) * np.sqrt(scale / w.sum()))
     estimate = Estimate(mean, mean - half, mean + half, level, f"random effects over {k} tasks")
     return Pooled(estimate, float(np.sqrt(tau2)), k)
 
 
 def pool(quantities: Sequence[Quantity], *, share: bool = False) -> Pooled | NotIdentified:
-    """Random effects of estimates as `calibrate` gives them, half their intervals as errors.
+    """Random effects of what `calibrate` gives, with errors from its intervals [asymptotic].
 
     Args:
         quantities: One per task; those that are not identified are left out.
@@ -83,13 +102,29 @@ def pool(quantities: Sequence[Quantity], *, share: bool = False) -> Pooled | Not
 
     Returns:
         The pooled mean, or why there is none.
+
+    Raises:
+        ValueError: If a quantity is neither an estimate nor unidentified, estimates have intervals
+            of different levels, or one to be pooled as a share is outside [0, 1].
+
+    Example:
+        >>> tasks = [Estimate(0.4, 0.2, 0.6, 0.95, ""), Estimate(0.6, 0.5, 0.7, 0.95, "")]
+        >>> print(round(pool(tasks).mean.value, 3))
+        0.52
     """
+    for q in quantities:
+        if not isinstance(q, Estimate | NotIdentified):
+            raise ValueError(f"`quantities` has {q!r}: give what `calibrate` found, one per task.")
     found = [q for q in quantities if isinstance(q, Estimate)]
     if not found:
         return NotIdentified("no task identifies it", "see the tasks")
     values, low, high = np.array([(q.value, q.low, q.high) for q in found]).T
     level = found[0].level
+    if any(q.level != level for q in found):
+        levels = sorted({q.level for q in found})
+        raise ValueError(f"`quantities` have intervals of levels {levels}: use one for all.")
     if share:
+        in_range("quantities", values, 0.0, 1.0, "a share")
         # Rates of exactly 0 or 1 have no logit; the middle of their interval has.
         values = np.where((values > 0.0) & (values < 1.0), values, (low + high) / 2.0)
         ends = np.clip([values, low, high], 1e-9, 1.0 - 1e-9)
@@ -106,8 +141,9 @@ def pool(quantities: Sequence[Quantity], *, share: bool = False) -> Pooled | Not
     return Pooled(Estimate(middle, low, high, level, words), spread, pooled.tasks)
 
 
+@domain()
 def pool_omega(tasks: Sequence[Observations], level: float = 0.95) -> Quantity:
-    """The unshared persistent share of several tasks, each with two traces or more.
+    """The unshared persistent share of several tasks, each with two traces or more [asymptotic].
 
     Relative to the variance within traces, the variance between them and the noise are averaged
     over tasks; the interval is a jackknife over tasks with Student's t, cut off at 0 and 1 (with 8
@@ -119,6 +155,17 @@ def pool_omega(tasks: Sequence[Observations], level: float = 0.95) -> Quantity:
 
     Returns:
         omega, or why it is not identified.
+
+    Raises:
+        ValueError: If the level or an observation of a task is out of its range.
+
+    Example:
+        >>> rng, trace = np.random.default_rng(2), np.repeat(np.arange(4), 25)
+        >>> bias = 0.5 * rng.normal(size=(20, 4))[:, trace]      # omega = 0.2
+        >>> gains = bias + rng.normal(size=(20, 100))
+        >>> found = pool_omega([Observations(trace, gain, noise=0.0) for gain in gains])
+        >>> print(round(found.value, 2))
+        0.17
     """
     rows = [row for row in map(_relative_sums, tasks) if row is not None]
     if len(rows) < _FEWEST_TASKS:
@@ -133,7 +180,7 @@ def pool_omega(tasks: Sequence[Observations], level: float = 0.95) -> Quantity:
     left_out = np.array([_omega(total - row) for row in sums])
     k = len(rows)
     error = np.sqrt((k - 1.0) / k * np.sum((left_out - left_out.mean()) ** 2))
-    half = error * float(stats.t.ppf((1.0 + level) / 2.0, k - 1))
+    half = error * float(special.stdtrit(k - 1, (1.0 + level) / 2.0))
     value, low, high = np.clip([value, value - half, value + half], 0.0, 1.0).tolist()
     return Estimate(value, low, high, level, f"variances pooled over {k} tasks, jackknife")
 

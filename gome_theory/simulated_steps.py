@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gome_theory._ranges import in_range
+from gome_theory._ranges import domain
 from gome_theory.observations import Observations
 from gome_theory.scaled_rate import optimal_alpha
 
@@ -38,6 +38,7 @@ class StepModel(NamedTuple):
         return float(optimal_alpha(self.r)) if self.alpha is None else self.alpha
 
 
+@domain()
 def simulate_steps(
     model: StepModel,
     rng: np.random.Generator,
@@ -47,7 +48,7 @@ def simulate_steps(
     replicates: int = 0,
     lengths: tuple[float, ...] = (1.0,),
 ) -> Observations:
-    """Steps of the observation model.
+    """Steps of the observation model [definition].
 
     Args:
         model: True parameters.
@@ -60,14 +61,15 @@ def simulate_steps(
     Returns:
         The steps, every improvement accepted.
 
+    Raises:
+        ValueError: If an argument or a field of the model is out of its range.
+
     Example:
         >>> rng, model = np.random.default_rng(0), StepModel(r=1.0, sigma=2.0)
         >>> seen = simulate_steps(model, rng, traces=8, steps=20, replicates=9)
         >>> len(seen.gain), len(seen.replicate_gains)
         (160, 9)
     """
-    in_range("traces", traces, 1, np.inf, "a count")
-    in_range("omega", model.omega, 0.0, 1.0, "a share")
     multiplier = np.resize(np.asarray(lengths, float), (traces, steps))
     alpha = model.step * multiplier
     bias, fresh = rng.normal(size=(traces, 1)), rng.normal(size=(traces, steps))
@@ -100,6 +102,7 @@ class SphereRuns(NamedTuple):
     true: np.ndarray
 
 
+@domain()
 def simulate_sphere(
     model: StepModel,
     rng: np.random.Generator,
@@ -109,7 +112,7 @@ def simulate_sphere(
     steps: int,
     stored: bool = False,
 ) -> SphereRuns:
-    """Runs in d dimensions, each trace with a persistent bias of its own.
+    """Runs in d dimensions, each trace with a persistent bias of its own [numerical].
 
     Args:
         model: True parameters; `sigma` is the noise of a measured gain relative to f. `scale`
@@ -123,8 +126,22 @@ def simulate_sphere(
 
     Returns:
         The gains.
+
+    Raises:
+        ValueError: If an argument or a field of the model is out of its range, or r is too large
+            for the dimension: rho = r / sqrt(d) is at most 1.
+
+    Example:
+        >>> rng, model = np.random.default_rng(0), StepModel(r=1.0, sigma=0.01)
+        >>> simulate_sphere(model, rng, dim=50, traces=8, steps=20).measured.shape
+        (8, 20)
     """
     rho = model.r / np.sqrt(dim)
+    if abs(rho) > 1.0:
+        raise ValueError(
+            f"`model.r` is {model.r}, beyond sqrt(d) = {np.sqrt(dim):.3g}: rho = r / sqrt(d) would "
+            "not lie in [-1, 1]. Take a smaller r or a larger `dim`."
+        )
     error, length = np.sqrt(1.0 - rho**2), model.step / np.sqrt(dim)
     one_score = model.sigma / np.sqrt(2.0)
 

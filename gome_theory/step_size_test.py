@@ -16,8 +16,9 @@ jackknife with Student's t. (A bootstrap over traces, the obvious choice, covers
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
+from gome_theory._ranges import domain
 from gome_theory.estimates import Estimate, NotIdentified
 
 _FEWEST_TRACES = 3
@@ -39,6 +40,7 @@ class StepSizeTest(NamedTuple):
     draws: np.ndarray
 
 
+@domain()
 def step_size_test(
     gain: np.ndarray,
     multiplier: np.ndarray,
@@ -50,7 +52,7 @@ def step_size_test(
     rng: np.random.Generator,
     draws: int = 4000,
 ) -> StepSizeTest | NotIdentified:
-    """Estimate r, alpha and F from steps of two or more lengths.
+    """Estimate r, alpha and F from steps of two or more lengths [asymptotic].
 
     Args:
         gain: Measured gains, shape (n,).
@@ -64,7 +66,23 @@ def step_size_test(
 
     Returns:
         The three estimates, or why there are none.
+
+    Raises:
+        ValueError: If an argument is out of its range, or arrays differ in shape.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> length = np.tile([1.0, 2.0], 500)
+        >>> gain = 2 * 0.9 * length * (0.5 + rng.normal(size=1000)) - (0.9 * length) ** 2
+        >>> found = step_size_test(gain, length, np.arange(1000) // 50, noise_variance=0.0, rng=rng)
+        >>> print(found.r.low < 0.5 < found.r.high, found.alpha.low < 0.9 < found.alpha.high)
+        True True
     """
+    shapes = np.shape(gain), np.shape(multiplier), np.shape(trace)
+    if shapes != (shapes[0][:1],) * 3:
+        raise ValueError(
+            f"`gain`, `multiplier` and `trace` have shapes {shapes}: give one entry per step each."
+        )
     arms, arm = np.unique(multiplier, return_inverse=True)
     traces, group = np.unique(trace, return_inverse=True)
     cells = np.zeros((3, len(traces), len(arms)))
@@ -96,7 +114,7 @@ def step_size_test(
         slopes = (_unconstrained(ends[1]) - _unconstrained(ends[0])) / 2.0
         variance += np.where(np.isfinite(slopes), slopes, 0.0) ** 2
     error = np.sqrt(variance)
-    t = stats.t.ppf((1.0 + level) / 2.0, k - 1)
+    t = special.stdtrit(k - 1, (1.0 + level) / 2.0)
     low, high = _constrained(point - t * error), _constrained(point + t * error)
     method = f"step-size A/B, jackknife over {k} traces"
     estimates = [

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from scipy import special
 
 from gome_theory._one_dimensional import solve_increasing
-from gome_theory._ranges import in_range
+from gome_theory._ranges import Range, domain, in_range
 from gome_theory.biased_run import biased_progress
 from gome_theory.calibration import Calibration
 from gome_theory.estimates import Estimate, NotIdentified, from_draws
@@ -65,6 +65,7 @@ class Verdict(NamedTuple):
         return self.probability if self.side == "gradient" else 1.0 - self.probability
 
 
+@domain(efficiency=Range(0.0, np.inf, "a factor", "low"))
 def verdict(
     directed: Calibration,
     search: Calibration | float = 0.0,
@@ -74,7 +75,7 @@ def verdict(
     efficiency: float = 1.0,
     level: float = 0.95,
 ) -> Verdict | NotIdentified:
-    """Say which side of the crossover a reasoner is on.
+    """Say which side of the crossover a reasoner is on [asymptotic].
 
     Args:
         directed: Calibration of the directed steps.
@@ -89,10 +90,19 @@ def verdict(
         The verdict, or why there is none.
 
     Raises:
-        ValueError: A number is out of its range.
+        ValueError: If an argument is out of its range, or a calibration is of another type.
+
+    Example:
+        >>> from gome_theory.calibration import calibrate
+        >>> from gome_theory.simulated_steps import StepModel, simulate_steps
+        >>> seen = simulate_steps(StepModel(1.5), np.random.default_rng(0), traces=20, steps=20)
+        >>> verdict(calibrate(seen)).side
+        'gradient'
     """
-    cost = float(in_range("cost", cost, 0.0, np.inf, "a price", open_ends="low"))
-    efficiency = float(in_range("efficiency", efficiency, 0.0, np.inf, "a factor", open_ends="low"))
+    if not isinstance(directed, Calibration):
+        raise ValueError(f"`directed` is {directed!r}: give what `calibrate` found.")
+    if not isinstance(search, Calibration):
+        in_range("search", search, -np.inf, np.inf, "a calibration or a scaled alignment")
     if isinstance(directed.r, NotIdentified) or "r" not in directed.draws:
         return directed.r if isinstance(directed.r, NotIdentified) else _UNDRAWN
     if isinstance(search, Calibration) and "r" not in search.draws:
@@ -101,7 +111,7 @@ def verdict(
     sides = _sides(directed, search)
     steps = None
     if budget is not None:
-        budget = float(in_range("budget", budget, cost, np.inf, "at least one directed step"))
+        in_range("budget", budget, cost, np.inf, "at least the cost of one directed step")
         steps = int(budget / cost)
         sides = {name: values[:_DRAWS_OF_RUNS] for name, values in sides.items()}
     lead = _lead(sides, cost, efficiency, steps)

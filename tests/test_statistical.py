@@ -27,7 +27,7 @@ def test_the_level_of_a_comparison_gives_that_of_the_suite():
     none = (1.0 - statistical.LEVEL) ** statistical.MOST_COMPARISONS
     assert 1.0 - none == pytest.approx(statistical.FAMILY_WISE, rel=1e-9)
     assert 2 * stats.norm.sf(statistical.critical_value()) == pytest.approx(statistical.LEVEL)
-    assert statistical.critical_value() == pytest.approx(4.15, abs=0.005)
+    assert statistical.critical_value() == pytest.approx(4.26, abs=0.005)
 
 
 @pytest.mark.parametrize("draws", [6, 50])
@@ -41,13 +41,13 @@ def test_false_alarms_come_at_the_stated_rate(draws, monkeypatch):
 
 @pytest.mark.parametrize("shift", [3.0, 5.0, 7.0])
 def test_a_wrong_law_is_detected_with_the_power_of_its_error(shift):
-    """A law that is off by 5 standard errors is found out 4 times in 5, by 7 nearly always."""
+    """A law that is off by 5 standard errors is found out 3 times in 4, by 7 nearly always."""
     rng = np.random.default_rng(1)
     estimates = rng.standard_normal(3000) + shift
     alarms = sum(alarm(statistical.assert_estimate, value, 0.0, 1.0) for value in estimates)
     power = stats.norm.sf(statistical.critical_value() - shift)
     assert stats.binomtest(alarms, len(estimates), power).pvalue > statistical.LEVEL
-    assert (power > 0.8) == (shift >= 5.0)
+    assert (power > 0.75) == (shift >= 5.0)
 
 
 def test_one_wrong_number_among_many_is_enough():

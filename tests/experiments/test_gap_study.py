@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from experiments.studies.gap import STUDY
+from tests.statistical import assert_estimate
 
 CONFIG = dataclasses.replace(STUDY.quick, scaled_alignments=(0.0, 1.0, 2.0), couplings=(0.0, 0.8))
 
@@ -20,7 +21,7 @@ def table(tmp_path_factory):
 
 
 def test_simulated_leads_are_the_predicted_ones(table):
-    assert (np.abs(table.value - table.predicted) < 4 * table.stderr).all()
+    assert_estimate(table.value, table.predicted, table.stderr, draws=CONFIG.runs)
     assert (table.stderr < 0.1).all()
 
 

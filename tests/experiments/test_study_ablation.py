@@ -9,6 +9,7 @@ from experiments import studies
 from experiments.studies.ablation import CLEAR, inequalities, setting_rows
 from experiments.studies.parts import chance_of_order, persistence_for_order
 from experiments.study import execute
+from tests.statistical import assert_estimate
 
 PLAIN = (0.0, 0.0)
 
@@ -35,8 +36,9 @@ def test_without_memory_the_law_holds_within_its_own_accuracy(table):
     """Consensus and psi_g are limits for large d: 10 per cent at d = 32, beside chance."""
     rows = table[table.variant == "no memory"]
     assert len(rows) == 4
-    allowed = 4 * rows.stderr + 0.1 * rows.predicted
-    assert ((rows.value - rows.predicted).abs() < allowed).all()
+    reported = 2 * studies.load("ablation").quick.runs // 3  # the other third chose the step size
+    slack = 0.1 * rows.predicted
+    assert_estimate(rows.value, rows.predicted, rows.stderr, draws=reported, slack=slack)
 
 
 def test_memory_and_traces_are_level_where_their_odds_are():

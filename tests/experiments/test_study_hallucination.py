@@ -1,9 +1,11 @@
 """The study of hallucinations: its quick version agrees with the laws, and its claim can fail."""
 
+import numpy as np
 import pytest
 
 from experiments import studies
 from experiments.study import execute
+from tests.statistical import assert_estimate, assert_exceeds
 
 STUDY = studies.load("hallucination")
 
@@ -18,7 +20,7 @@ def table(tmp_path_factory):
 
 def test_rates_costs_and_crossovers_are_those_of_theory(table):
     """Every law here is exact at this dimension."""
-    assert (abs(table.value - table.predicted) <= 4 * table.stderr).all()
+    assert_estimate(table.value, table.predicted, table.stderr)
     assert set(table.kind) == {"progress", "cost", "crossover"}
 
 
@@ -26,9 +28,9 @@ def test_a_gate_turns_a_quadratic_penalty_into_a_linear_one(table):
     strong = table[(table.kind == "progress") & (table.r == 4.0) & (table.share == 0.5)]
     sound = table[(table.kind == "progress") & (table.r == 4.0) & (table.share == 0.0)]
     left = strong.set_index("gate").value / sound.set_index("gate").value
-    error = 4 * (strong.stderr / strong.value).max()
-    assert left["gated"] == pytest.approx(0.5, rel=error)
-    assert left["ungated"] == pytest.approx(0.25, rel=error)
+    error = (strong.stderr / strong.value).max() * left
+    law = left.index.map({"gated": 0.5, "ungated": 0.25}).to_numpy()
+    assert_estimate(left, law, error)
 
 
 def test_malformed_replies_cost_less_than_hallucinated_ones_until_most_are_bad(table):
@@ -40,6 +42,10 @@ def test_malformed_replies_cost_less_than_hallucinated_ones_until_most_are_bad(t
         return rows.iloc[0]
 
     malformed, hallucinated = (per_cost("ungated", c, 0.5) for c in ("malformed", "share"))
-    assert malformed.value > hallucinated.value + 4 * (malformed.stderr + hallucinated.stderr)
+    assert_exceeds(malformed.value, hallucinated.value, _error(malformed, hallucinated))
     malformed, hallucinated = (per_cost("gated", c, 0.8) for c in ("malformed", "share"))
-    assert malformed.value < hallucinated.value - 3 * hallucinated.stderr
+    assert_exceeds(hallucinated.value, malformed.value, _error(malformed, hallucinated))
+
+
+def _error(one, other):
+    return np.hypot(one.stderr, other.stderr)

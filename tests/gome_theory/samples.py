@@ -76,6 +76,12 @@ SAMPLES: dict[str, Pairs] = {
         "traces": TRACES,
         "shared_bias": (0.2, 0.6),
     },
+    "biased_progress": {
+        "r": R,
+        "omega": SHARE,
+        "varsigma": NOISE,
+        "validity": (1.0, 0.8),
+    },
     "biased_vs_hill_climb": {
         "dim": DIM,
         "cost": COST,
@@ -330,20 +336,50 @@ FIXED: dict[str, dict[str, Any]] = {
     "best_quadratic_momentum": {"curvatures": [1.0, 0.1], "shares": [0.5, 0.5]},
     "best_quadratic_step": {"curvatures": [1.0, 0.1], "shares": [0.5, 0.5]},
     "bayes_gated_vs_noisy_search": {"search": "best_of_n"},
+    "biased_progress": {"steps": 5},
     "noisy_search_rate": {"search": "best_of_n"},
     "ungated_vs_noisy_search": {"search": "best_of_n"},
 }
 
-# Laws that answer with a sentence, or by Monte Carlo, take one setting.
+# What a run left behind, for the functions of observations.
+OBSERVED = gt.simulate_steps(
+    gt.StepModel(1.5, omega=0.1), np.random.default_rng(0), traces=4, steps=10
+)
+ARMS = gt.simulate_steps(
+    gt.StepModel(1.0), np.random.default_rng(1), traces=4, steps=40, lengths=(1.0, 2.0)
+)
+
+# Laws that answer with a sentence, or by Monte Carlo, and estimates from observations take one
+# setting.
 SCALAR: dict[str, dict[str, Any]] = {
+    "agreement": {"within": [0.4, 0.5, 0.45], "across": [0.2, 0.3], "level": 0.9, "draws": 50},
     "anisotropic_case": {"cost": 2.0, "curvature": POINT[0]},
     "basin_case": {"basins": 50, "traces": 4, "spread": 1.0, "smooth_gain": 1.0},
     "biased_case": {"dim": 100.0, "cost": 2.0, "bias_share": 0.05, "largest_alignment": 0.5},
     "budget_case": {"r": 1.2, "alpha": 1.0, "cost": 2.0, "bias_share": 0.1},
+    "calibrate": {"seen": OBSERVED, "level": 0.9, "draws": 50},
     "coupled_search_case": {"cost": 2.0, "coupling": 0.4},
     "fixed_search_case": {"dim": 30.0, "cost": 2.0, "base_alignment": 0.0, "efficiency": 1.0},
     "foresight_case": {"level": 1.3, "basins": 50, "traces": 4, "shared_error": 0.5},
+    "gate_errors": {
+        "accepted": [True, True, False, False],
+        "valid": [True] * 4,
+        "fresh_gain": [1.0, -1.0, -1.0, np.nan],
+        "level": 0.9,
+        "rng": np.random.default_rng(0),
+        "draws": 50,
+    },
+    "hallucination_bounds": {
+        "labelled": 20,
+        "improved": 30,
+        "steps": 90,
+        "undirected_rate": 0.25,
+        "level": 0.9,
+    },
     "noisy_search_case": {"dim": 100.0, "cost": 2.0, "varsigma": 2.0},
+    "pool": {"quantities": [gt.calibrate(OBSERVED, draws=50).r] * 2},
+    "pool_omega": {"tasks": [OBSERVED] * 3, "level": 0.9},
+    "random_effects": {"values": [0.4, 0.6, np.nan], "stderrs": [0.1, 0.2, 0.1], "level": 0.9},
     "random_flips_case": {
         "improving_share": 0.4,
         "cost": 2.0,
@@ -356,6 +392,21 @@ SCALAR: dict[str, dict[str, Any]] = {
         "base_r": 0.0,
         "efficiency": 1.0,
     },
+    "simulate_sphere": {
+        "model": gt.StepModel(omega=0.1),
+        "rng": np.random.default_rng(0),
+        "dim": 20,
+        "traces": 2,
+        "steps": 3,
+    },
+    "simulate_steps": {
+        "model": gt.StepModel(omega=0.1),
+        "rng": np.random.default_rng(0),
+        "traces": 2,
+        "steps": 3,
+        "replicates": 2,
+        "lengths": [1.0, 2.0],
+    },
     "simulate_success_memory": {
         "r": 0.5,
         "persistence": 0.5,
@@ -366,7 +417,25 @@ SCALAR: dict[str, dict[str, Any]] = {
         "steps": 4,
         "chains": 5,
     },
+    "step_size_test": {
+        "gain": ARMS.gain,
+        "multiplier": ARMS.multiplier,
+        "trace": ARMS.trace,
+        "noise_variance": 0.0,
+        "noise_dof": 8.0,
+        "level": 0.9,
+        "rng": np.random.default_rng(0),
+        "draws": 50,
+    },
     "validate": {"reliability": gt.Reliability(0.2, 0.1, -0.1, 0.0)},
+    "verdict": {
+        "directed": gt.calibrate(OBSERVED, draws=50),
+        "search": 0.0,
+        "cost": 2.0,
+        "budget": 8.0,
+        "efficiency": 1.0,
+        "level": 0.9,
+    },
 }
 
 

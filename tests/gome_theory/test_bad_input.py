@@ -7,10 +7,22 @@ import numpy as np
 import pytest
 
 import gome_theory as gt
-from tests.gome_theory.samples import SAMPLES, laws, valid_arguments
+from tests.gome_theory.samples import OBSERVED, SAMPLES, laws, valid_arguments
 
+# Functions of a confidence level; a level of merit, as in `foresight_case`, may be any number.
+INTERVALS = (
+    "agreement",
+    "calibrate",
+    "gate_errors",
+    "hallucination_bounds",
+    "pool_omega",
+    "random_effects",
+    "step_size_test",
+    "verdict",
+)
 # Wrong by the meaning of the name, whatever the law. NaN and infinities are added to all of them.
 WRONG = {
+    "across": [-1.1, 1.1],
     "alignment": [-1.5, 1.1],
     "alignments": [1.0, -1.1],
     "alpha": [-0.1],
@@ -28,6 +40,7 @@ WRONG = {
     "decay": [-0.1, 1.1],
     "difference_noise": [-0.1],
     "dim": [0, -3],
+    "draws": [0.5, 0],
     "efficiency": [-0.1],
     "eigenvalues": [0.0, -1.0],
     "epistasis": [-1, 100],
@@ -39,6 +52,7 @@ WRONG = {
     "first": [-1.1, 1.1],
     "fitness": [],
     "foresight": [-0.1, 1.1],
+    "gain": [],
     "gap": [-0.1],
     "gaps": [-0.1],
     "gradient": [],
@@ -47,25 +61,33 @@ WRONG = {
     "hallucination_alignment": [-1.1, 1.1],
     "horizon": [0.5, 0],
     "hurdle": [],
+    "improved": [-1, 91],
     "improving_share": [-0.1, 1.1],
     "initial_wrong": [-1, 1000],
     "k": [0.5, 0],
+    "labelled": [-1, 91],
     "lagged_alignment": [-1.1, 1.1],
     "lagged_overlap": [-1.1, 1.1],
     "largest": [0],
     "largest_alignment": [0.0, 1.0],
     "largest_r": [0.0, -1.0],
+    "lengths": [0.0, -1.0],
     "level": [],
     "loci": [1, 0],
+    "multiplier": [0.0, -1.0],
     "n": [0.5, 0, -1],
     "noise": [-0.1],
+    "noise_dof": [0.0, -1.0],
+    "noise_variance": [-0.1],
     "noisy_scores": [0, 3],
+    "omega": [-0.1, 1.1],
     "period": [0.0, -1.0],
     "persistence": [-0.1, 1.1],
     "prediction": [-0.1, 1.1],
     "progress": [],
     "r": [],
     "rate": [0.0, -0.1],
+    "replicates": [-1],
     "rescoring": [-0.1],
     "sampled": [0.5, 0, 1000],
     "scaled_alignment": [],
@@ -85,11 +107,15 @@ WRONG = {
     "suboptimality": [0.0, -1.0],
     "threshold": [],
     "traces": [0.5, 0],
+    "undirected_rate": [-0.1, 1.0],
+    "validity": [-0.1, 1.1],
     "varsigma": [-0.1],
     "weight": [-0.1],
+    "within": [-1.1, 1.1],
 }
 # What is wrong in one law only: open ends, and places where a name has a narrower range.
 WRONG_HERE = {
+    **{(name, "level"): [0.0, 1.0, 95.0] for name in INTERVALS},
     **{(name, "persistence"): [1.0] for name in ("best_reuse", "effective_cost", "success_memory")},
     **{
         (name, "persistence"): [1.0]
@@ -120,13 +146,26 @@ WRONG_HERE = {
     ("screened_gain", "screened"): [25],
     ("directed_vs_random_run", "initial_wrong"): [0],
     ("random_flips_case", "improving_share"): [1.0],
+    ("verdict", "budget"): [1.9],
+    ("verdict", "efficiency"): [0.0],
 }
 # A dimension is one of directions, below 2 of which there are none, except where it counts bits.
 BITS = ("expected_wrong_bits", "expected_runtime", "directed_vs_random_run")
-INFINITE = {("success_memory", "dim"), ("alignment_of_odds", "evidence")}  # these have limits there
+INFINITE = {  # these have limits there
+    ("success_memory", "dim"),
+    ("alignment_of_odds", "evidence"),
+    ("step_size_test", "noise_dof"),
+}
 CHOICES = ("criterion", "law", "search", "neighbourhood")
-NOT_NUMBERS = (*CHOICES, "keep_incumbent", "gated", "normalised", "seed")
+FLAGS = ("keep_incumbent", "gated", "normalised", "share", "stored")
+NOT_NUMBERS = (*CHOICES, *FLAGS, "seed", "rng")
 RECORDS = ("reliability", "totals")
+# What was observed. NaN says there that nothing was measured, so these are not asked of the table
+# above; RECORD_FIELDS and WRONG_OBSERVATIONS below say what is refused.
+OBSERVATIONS = (
+    *("seen", "tasks", "quantities", "directed"),
+    *("accepted", "valid", "fresh_gain", "trace", "values", "stderrs"),
+)
 
 
 def bad_values(name, parameter):
@@ -141,7 +180,7 @@ def bad_values(name, parameter):
 def cases():
     for name, law in sorted(laws().items()):
         for parameter in inspect.signature(law).parameters:
-            if parameter in (*NOT_NUMBERS, *RECORDS) or _is_record(name, parameter):
+            if parameter in (*NOT_NUMBERS, *RECORDS, *OBSERVATIONS) or _is_record(name, parameter):
                 continue
             for value in bad_values(name, parameter):
                 yield pytest.param(name, parameter, value, id=f"{name}-{parameter}-{value}")
@@ -175,6 +214,32 @@ def test_one_bad_value_in_an_array_is_enough(name):
 
 
 RECORD_FIELDS = {
+    ("calibrate", "seen"): {
+        "trace": [],
+        "gain": [1.0],
+        "valid": [True],
+        "accepted": [True],
+        "improved": [True],
+        "multiplier": [1.0] * 39 + [0.0],
+        "stderr": [0.1] * 39 + [-0.1],
+        "stderr_dof": 0.0,
+        "noise": -0.1,
+        "selected": [gt.Selected(0.1, 1, 0.1)],
+        "fresh_gain": [1.0],
+        "repeated": [True],
+        "overlap": [1.0],
+    },
+    **{
+        (name, "model"): {
+            "r": np.nan,
+            "omega": 1.1,
+            "sigma": -0.1,
+            "scale": 0.0,
+            "alpha": 0.0,
+            "validity": -0.1,
+        }
+        for name in ("simulate_steps", "simulate_sphere")
+    },
     ("best_trace", "totals"): {"spread": -0.1, "correlation": 1.1, "mean": np.nan},
     **{
         (name, "curvature"): {
@@ -215,7 +280,7 @@ RECORD_FIELDS = {
 def test_a_field_of_a_record_is_checked_too(name, parameter, field, value):
     arguments = valid_arguments(name)
     arguments[parameter] = arguments[parameter]._replace(**{field: value})
-    with pytest.raises(ValueError, match=rf"`({parameter}\.)?{field}`"):
+    with pytest.raises(ValueError, match=rf"`({parameter}\.)?{field}[.\w]*`"):
         laws()[name](**arguments)
 
 
@@ -231,6 +296,37 @@ def test_a_field_of_a_record_is_checked_too(name, parameter, field, value):
 def test_an_unknown_choice_is_refused_by_name(name, parameter):
     with pytest.raises(ValueError, match=f"`{parameter}` is 'neither'"):
         laws()[name](**{**valid_arguments(name), parameter: "neither"})
+
+
+ESTIMATE = gt.Estimate(0.4, 0.3, 0.5, 0.95, "")
+WRONG_OBSERVATIONS = [
+    ("pool_omega", "tasks", [OBSERVED, OBSERVED._replace(noise=-1.0)], "noise"),
+    ("pool", "quantities", [0.3, 0.4], "quantities"),
+    ("pool", "quantities", [ESTIMATE, ESTIMATE._replace(level=0.5)], "quantities"),
+    ("gate_errors", "accepted", [True], "accepted"),
+    ("gate_errors", "valid", [True], "accepted"),
+    ("gate_errors", "fresh_gain", [1.0], "fresh_gain"),
+    ("step_size_test", "trace", [0], "trace"),
+    ("random_effects", "values", [1.0], "values"),
+    ("random_effects", "stderrs", [0.1, 0.2, -0.1], "stderrs"),
+    ("verdict", "directed", 0.5, "directed"),
+    ("verdict", "search", np.nan, "search"),
+]
+
+
+@pytest.mark.parametrize(("name", "parameter", "value", "told"), WRONG_OBSERVATIONS)
+def test_observations_that_make_no_sense_are_refused_by_name(name, parameter, value, told):
+    with pytest.raises(ValueError, match=f"`{told}`"):
+        laws()[name](**{**valid_arguments(name), parameter: value})
+
+
+def test_conditions_between_parameters_of_a_calibration():
+    with pytest.raises(ValueError, match="`quantities` is"):
+        gt.pool([ESTIMATE, ESTIMATE._replace(value=1.2)], share=True)
+    with pytest.raises(ValueError, match=r"`model.r` is 5"):
+        gt.simulate_sphere(gt.StepModel(5.0), np.random.default_rng(0), dim=20, traces=1, steps=1)
+    with pytest.raises(ValueError, match="`within` has shape"):
+        gt.agreement([0.5], [0.1, 0.2])
 
 
 def test_functions_of_reliability_are_checked_where_they_are_called():

@@ -9,6 +9,7 @@ from scipy import stats
 
 import gome_theory as gt
 from gome_theory import NotIdentified, StepModel
+from tests.statistical import assert_estimate, assert_mean
 
 RNG = np.random.default_rng
 
@@ -47,7 +48,7 @@ def test_probabilities_are_about_as_often_right_as_they_say():
     # Calibrated: uniform, or closer to 1/2 where intervals are conservative.
     assert np.sum(chances > 0.95) <= stats.binom.ppf(0.999, n, 0.05)
     assert np.sum(chances < 0.05) <= stats.binom.ppf(0.999, n, 0.05)
-    assert abs(np.mean(chances > 0.5) - 0.5) < 4 * 0.5 / np.sqrt(n)
+    assert_estimate(np.mean(chances > 0.5), 0.5, 0.5 / np.sqrt(n))
 
 
 def test_close_calls_ask_for_more_of_what_is_least_known():
@@ -103,13 +104,13 @@ def test_bad_numbers_are_refused_by_name(bad):
     ("r", "omega", "steps"), [(1.0, 0.1, 20), (0.5, 0.3, 10), (2.0, 0.1, 10), (0.5, 0.1, 40)]
 )
 def test_a_biased_gated_run_in_200_dimensions(r, omega, steps):
-    """Progress in d dimensions is within 2 per cent, and 4 standard errors, of the law."""
+    """Progress in d dimensions is within 2 per cent of the law, beside chance."""
     dim, traces = 200, 4000
     rng = RNG([int(10 * r), int(10 * omega), steps])
     runs = gt.simulate_sphere(StepModel(r, omega=omega), rng, dim=dim, traces=traces, steps=steps)
     totals = dim * np.maximum(runs.true, 0.0).sum(1)
     law = gt.biased_progress(r, omega, steps)
-    assert abs(totals.mean() - law) < 0.02 * law + 4 * totals.std() / np.sqrt(traces)
+    assert_mean(totals, law, slack=0.02 * law)
 
 
 def test_a_noisy_biased_run_in_its_gaussian_model():
@@ -125,7 +126,7 @@ def test_a_noisy_biased_run_in_its_gaussian_model():
         total += np.where(taken, gain, 0.0)
         accepted += taken
     law = gt.biased_progress(r, omega, steps, varsigma=noise, validity=valid)
-    assert abs(total.mean() - law) < 4 * total.std() / np.sqrt(n)
+    assert_mean(total, law)
 
 
 @given(

@@ -17,6 +17,7 @@ from hypothesis import given
 import optimizers
 from optimizers import Operator, search
 from tests.optimizers.test_policies import STEPS, Result, compiled, kept, played, seeds
+from tests.statistical import assert_estimate
 
 DRAFT, DESCEND, IMPROVE, DEBUG = Operator
 
@@ -288,7 +289,7 @@ def test_ab_mcts_chooses_with_the_described_probabilities():
     ours = np.bincount(np.asarray(asked.parent) + 1, minlength=8)
     theirs = np.bincount(np.array(reference) + 1, minlength=8)
     error = np.sqrt(np.maximum(ours + theirs, 1.0))
-    assert (np.abs(ours - theirs) < 4 * error).all()
+    assert_estimate(ours, theirs, error)
     operators = dict(zip(np.asarray(asked.parent), np.asarray(asked.operator), strict=True))
     assert operators[-1] == DRAFT
     assert operators[3] == DEBUG

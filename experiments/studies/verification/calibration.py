@@ -81,7 +81,8 @@ def _lawful() -> dict[str, float]:
     two = gt.trace_totals(2, _R, _ALPHA, _DIM, _OMEGA)
     other = gt.trace_totals(1, _R, _FACTOR * _ALPHA, _DIM, _OMEGA)
     r, alpha = _identify(one.mean, other.mean, one.spread)
-    noise = float(gt.scaled_noise(_NOISE / math.sqrt(2.0) / _DIM, _DIM))  # of a gain, from one score's
+    score_noise = _NOISE / math.sqrt(2.0) / _DIM
+    noise = float(gt.scaled_noise(score_noise, _DIM))  # of a gain
     repeats = (two.spread / one.spread) ** 2 / 2.0 - 1.0  # correlation of a trace's two gains
     return {"r": float(r), "alpha": float(alpha), "omega": float(repeats), "sigma": noise}
 

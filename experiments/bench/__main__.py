@@ -39,7 +39,7 @@ FULL = Sizes(
     scan=1000,
     batches=3,
     dims=(16, 64, 256, 1024),
-    simulated={"runs": 1024, "steps": 100, "rounds": 7},
+    simulated={"runs": 1024, "steps": 100, "rounds": 15},
 )
 QUICK = Sizes(
     4,

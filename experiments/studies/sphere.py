@@ -19,7 +19,14 @@ import optimizers
 from experiments.studies.crossings import locate
 from gome_theory import Reliability
 from optimizers import Strategy
-from simulators import World, log_progress, noisy_evaluator, noisy_oracle, simulate, sphere
+from simulators import (
+    World,
+    log_progress_summary,
+    noisy_evaluator,
+    noisy_oracle,
+    sphere,
+    sweep,
+)
 
 LARGEST_LOG_PROGRESS = 40.0
 """Nats that a run may gain before float32 squares lose precision."""
@@ -111,14 +118,15 @@ def simulate_rates(
         )
         return contender.strategy(step), world
 
-    trace = simulate(
+    rates = sweep(
         build,
         (jnp.asarray(alignment, jnp.float32), jnp.asarray(law.step, jnp.float32)),
         jax.random.key(seed),
         steps=1 + contender.round * (1 + rounds),
         runs=runs,
+        summary=log_progress_summary(first=contender.round),
     )
-    return np.asarray(log_progress(trace, first=contender.round), np.float64)
+    return np.asarray(rates, np.float64)
 
 
 def _rounds(rate: float, wanted: int) -> int:

@@ -23,11 +23,11 @@ from gome_theory import RegimeWarning, Reliability
 from optimizers import Strategy, gates
 from simulators import (
     World,
-    log_progress,
+    log_progress_summary,
     lumped_oracle,
     lumped_sphere,
     noisy_evaluator,
-    simulate,
+    sweep,
 )
 
 BATCH = 5
@@ -181,14 +181,15 @@ def _world(dim: int, alignment: Any, step: Any, sigma: Any, remeasures: bool) ->
 
 def _log_rates(build, conditions, config: Any, settling: int, steps: int) -> np.ndarray:
     """Nats per step from step `settling` on."""
-    trace = simulate(
+    rates = sweep(
         build,
         tuple(jnp.asarray(np.atleast_1d(c), jnp.float32) for c in conditions),
         jax.random.key(config.seed),
         steps=settling + steps + 1,
         runs=config.runs,
+        summary=log_progress_summary(first=settling),
     )
-    return np.asarray(log_progress(trace, first=settling), np.float64)
+    return np.asarray(rates, np.float64)
 
 
 def rate_rows(family: str, config: Any) -> list[dict[str, Any]]:

@@ -23,11 +23,11 @@ from gome_theory import Reliability
 from optimizers import Operator, Strategy
 from simulators import (
     World,
-    log_progress,
+    log_progress_summary,
     lumped_oracle,
     lumped_sphere,
     noisy_evaluator,
-    simulate,
+    sweep,
 )
 
 gated_law = directed_gated
@@ -104,14 +104,15 @@ def simulated_rates(
             optimizers.selectors.best,
         ), world
 
-    trace = simulate(
+    rates = sweep(
         build,
         (operator, threshold, jnp.asarray(rho), jnp.asarray(step)),
         jax.random.key(config.seed),
         steps=2 + min(config.steps, int(LARGEST_LOG_PROGRESS / rate.max())),
         runs=config.runs,
+        summary=log_progress_summary(),
     )
-    progress = dim * np.asarray(log_progress(trace), np.float64)
+    progress = dim * np.asarray(rates, np.float64)
     return np.split(progress, np.cumsum([a.size for _, a in parts])[:-1])
 
 

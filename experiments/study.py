@@ -93,12 +93,15 @@ def draw(study: Study, config: Any, table: pd.DataFrame, out: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
     from experiments.style import figure_style
 
     with figure_style():
         figure = study.figure(table, config)
         figure.savefig(out / "figure.svg", metadata={"Date": None})
         figure.savefig(out / "figure.png")
+        plt.close(figure)
 
 
 def manifest(study: Study, config: Any, seconds: float) -> dict[str, Any]:

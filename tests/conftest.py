@@ -1,6 +1,7 @@
 """Settings of every test: property-based tests draw the same examples on every machine."""
 
 import signal
+import sys
 
 import hypothesis
 import pytest
@@ -15,6 +16,14 @@ hypothesis.settings.load_profile("ci")
 
 # A shell starts background jobs with Ctrl-C ignored; the tests that press it must work there too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_is_left():
+    """Figures that a test drew and pyplot keeps."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 # Statistical comparisons of a session are added up over its processes; see `tests/statistical.py`.

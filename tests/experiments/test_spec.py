@@ -75,7 +75,7 @@ def test_strategies_that_can_be_named(text):
     ("text", "told"),
     [
         ("momentun", "Did you mean `momentum`?"),
-        ("nonsense", "There are: accumulated, adam, adamw, aide"),
+        ("nonsense", "There are: ab_mcts_a, accumulated, adam, adamw, aide"),
         ("momentum(deccay=0.8)", "Did you mean `decay`?"),
         ("aide(drafts=0)", "refuses its arguments"),
         ("adam(b1=1.5)", "must lie in [0, 1)"),

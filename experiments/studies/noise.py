@@ -188,7 +188,7 @@ def _crossover_panel(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     series = _series()
     pairs = {
         "ungated vs stored": ("stored score", series["stored"], 1.2, (6, 5)),
-        "ungated vs bayes": ("Bayes gate", series["bayes"], 2.1, (3, 9)),
+        "ungated vs bayes": ("Bayes", series["bayes"], 1.2, (7, 5)),
         "ungated vs naive": ("naive gate", series["naive"], 2.1, (-56, -9)),
         "ungated vs best_of_n": ("best of 5", series["best_of_n"], 0.3, (2, 9)),
         "gated vs bayes": ("both Bayes-gated", series["ungated"], 0.3, (-6, -36)),

@@ -202,8 +202,6 @@ def _part(kind: str, value: Any, table: Mapping[str, Any]) -> Any:
     if kind == "rule":
         return _rule(value)
     found = resolve(value, table, kind)
-    if kind == "selector":
-        return found
     return call(found, value, value.args, value.kwargs)
 
 

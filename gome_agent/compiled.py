@@ -31,6 +31,8 @@ class Asked(NamedTuple):
     policy: Any
     """State of the policy after it was asked; the run holds it from when the step begins."""
     parent: int
+    other: int
+    """Second parent of a CROSSOVER, -1 otherwise."""
     operator: Operator
     needs_diagnosis: bool
 
@@ -130,13 +132,16 @@ def _compile(function: Callable[..., Any], strategy: Strategy) -> Callable[..., 
 
 def _ask(strategy: Strategy, run: Run):
     expansion, run = optimizers.ask(strategy, run)
+    other = -1 if expansion.other is None else expansion.other
     needed = optimizers.needs_diagnosis(run, expansion)
-    return expansion, run.policy, jnp.array([*expansion, needed], jnp.float32)
+    report = jnp.array([expansion.parent, other, expansion.operator, needed], jnp.float32)
+    return expansion, run.policy, report
 
 
 def _asked(expansion: Expansion, policy: Any, report: Sequence[float]) -> Asked:
-    parent, operator, needs_diagnosis = report
-    return Asked(expansion, policy, int(parent), Operator(int(operator)), bool(needs_diagnosis))
+    parent, other, operator, needs_diagnosis = report
+    operator = Operator(int(operator))
+    return Asked(expansion, policy, int(parent), int(other), operator, bool(needs_diagnosis))
 
 
 def _propose(strategy: Strategy, run: Run, expansion: Expansion, direction):
@@ -178,14 +183,15 @@ def _miss(strategy: Strategy, run: Run, proposal: Proposal):
 
     def tell(state, expansion, observation, accepted):
         told = strategy.policy.tell(state, expansion, observation, accepted)
+        untold = strategy.policy.cancel(state, expansion), jnp.array(-1)
         repairs = expansion.operator == Operator.DEBUG
-        return jax.tree.map(partial(jnp.where, repairs), told, (state, jnp.array(-1)))
+        return jax.tree.map(partial(jnp.where, repairs), told, untold)
 
-    untold = strategy.policy._replace(tell=tell)
+    quiet = strategy.policy._replace(tell=tell)
     nothing = optimizers.unchanged(run, proposal.expansion)._replace(
         score=jnp.float32(-jnp.inf), valid=jnp.array(False), replicates=jnp.array(1)
     )
-    return _settle(strategy._replace(policy=untold), run, proposal, nothing)
+    return _settle(strategy._replace(policy=quiet), run, proposal, nothing)
 
 
 def _settle(strategy: Strategy, run: Run, proposal: Proposal, seen: Observation):

@@ -370,7 +370,7 @@ class Agent:
     def _choose(self) -> int | None:
         if not self._steps:
             return None
-        index = int(self.strategy.selector(history_of(self._steps)))
+        index = int(optimizers.choose(self.strategy.selector, history_of(self._steps)))
         return index if index >= 0 else None
 
     def _fail(self, number: int, failure: Exception) -> None:

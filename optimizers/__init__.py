@@ -77,6 +77,7 @@ from optimizers.rules.adam import scale_by_slot_adam as scale_by_slot_adam
 from optimizers.rules.amsgrad import scale_by_slot_amsgrad as scale_by_slot_amsgrad
 from optimizers.rules.ema import scale_by_slot_ema as scale_by_slot_ema
 from optimizers.rules.success_memory import scale_by_success_memory as scale_by_success_memory
+from optimizers.selectors import choose as choose, ranking as ranking
 from optimizers.serialization import (
     dumps as dumps,
     loads as loads,
@@ -84,10 +85,12 @@ from optimizers.serialization import (
     save as save,
 )
 from optimizers.steps import (
+    InertSchedule as InertSchedule,
     ask as ask,
     init as init,
     needs_diagnosis as needs_diagnosis,
     observe as observe,
+    other_params as other_params,
     parent_params as parent_params,
     pool as pool,
     propose as propose,

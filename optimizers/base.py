@@ -7,8 +7,8 @@ Gradients follow optax: they point where the *loss* grows.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -36,6 +36,8 @@ class Operator(enum.IntEnum):
     """An undirected change of the parent: what tree searches call "improve"."""
     DEBUG = 3
     """A repair of a parent that failed."""
+    CROSSOVER = 4
+    """A combination of two parents, without a diagnosis."""
 
 
 class Expansion(NamedTuple):
@@ -43,6 +45,8 @@ class Expansion(NamedTuple):
 
     parent: Int[Array, ""]
     operator: Int[Array, ""]
+    other: Int[Array, ""] | None = None
+    """Second parent of a CROSSOVER (-1 otherwise); `None` from policies that never cross."""
 
 
 class Proposal(NamedTuple):
@@ -72,6 +76,8 @@ class Observation(NamedTuple):
     valid: Bool[Array, ""]
     replicates: Int[Array, ""] | int = 1
     """Number of measurements that were pooled."""
+    folds: Float[Array, " folds"] | None = None
+    """Scores on parts of the validation data, of which `score` is the mean; if the world tells."""
 
 
 class Decision(NamedTuple):
@@ -80,6 +86,16 @@ class Decision(NamedTuple):
     accepted: Bool[Array, ""]
     slot: Int[Array, ""]
     """Node under which it is stored, -1 if it is not kept."""
+
+
+def _nothing_to_undo(state: Any, expansion: Expansion) -> Any:
+    del expansion
+    return state
+
+
+def _can_act(steps: int) -> Sequence[str]:
+    del steps
+    return ()
 
 
 def _decided(state: Any, observation: Observation) -> Bool[Array, ""]:
@@ -107,7 +123,16 @@ class Policy(NamedTuple):
     """State for that capacity."""
     ask: Callable[[Any, Key[Array, ""]], tuple[Expansion, Any]]
     tell: Callable[[Any, Expansion, Observation, Bool[Array, ""]], tuple[Any, Int[Array, ""]]]
-    """`(state, expansion, observation, accepted) -> (state, slot to store the candidate in)`."""
+    """`(state, expansion, observation, accepted) -> (state, slot to store the candidate in)`.
+
+    `ask` may be called again before: what was asked and not yet told is in flight, and counts
+    against a node's limits. Answers come in any order."""
+    cancel: Callable[[Any, Expansion], Any] = _nothing_to_undo
+    """In the place of `tell` where what was asked for came to no candidate."""
+    inert: Callable[[int], Sequence[str]] = _can_act
+    """Which parts of a schedule cannot act in a run of so many evaluations, a sentence each."""
+    folds: int = 0
+    """How many fold scores an observation must have."""
 
 
 class History(NamedTuple):
@@ -117,14 +142,23 @@ class History(NamedTuple):
     stderr: Float[Array, " steps"]
     valid: Bool[Array, " steps"]
     accepted: Bool[Array, " steps"]
+    folds: Float[Array, "steps folds"] | None = None
+    """Fold scores, where the world tells them."""
+    test: Float[Array, " steps"] | None = None
+    """Held-out scores, higher is better: for reports on finished runs, never inside one."""
 
 
-class Selector(Protocol):
+class Selector(NamedTuple):
     """What to submit at the end."""
 
-    def __call__(self, history: History) -> Int[Array, ""]:
-        """Index of the chosen candidate, -1 if none is valid."""
-        ...
+    rank: Callable[[History], Float[Array, " steps"]]
+    """A value for each candidate: the largest is submitted. See `optimizers.ranking`."""
+    revalidates: int = 0
+    """Of so many candidates, the first in rank, the best is taken by a fresh measurement."""
+    averages: int = 1
+    """So many candidates, the first in rank, are submitted as the average of their predictions."""
+    reads_test: bool = False
+    """Whether `rank` looks at the held-out scores: for reports, never for a submission."""
 
 
 class Strategy(NamedTuple):

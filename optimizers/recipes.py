@@ -44,7 +44,7 @@ def directed(
     *,
     policy: Policy | None = None,
     gate: Gate | None = None,
-    selector: Selector = selectors.best,
+    selector: Selector | None = None,
 ) -> Strategy:
     """A gradient-style strategy: a real rule, one trace, accept what improves.
 
@@ -52,13 +52,13 @@ def directed(
       rule: any optax transformation.
       policy: `sequential()` if not given.
       gate: `improved()` if not given.
-      selector: what to submit.
+      selector: `best()` if not given.
     """
     return Strategy(
         policy or search.sequential(),
         optax.with_extra_args_support(rule),
         gate or gates.improved(),
-        selector,
+        selector or selectors.best(),
     )
 
 
@@ -67,7 +67,7 @@ def undirected(
     *,
     rule: optax.GradientTransformation | None = None,
     gate: Gate | None = None,
-    selector: Selector = selectors.best,
+    selector: Selector | None = None,
 ) -> Strategy:
     """A search strategy: a real policy, a rule that never acts, every node kept.
 
@@ -75,14 +75,17 @@ def undirected(
       policy: chooses nodes and operators.
       rule: acts on DESCEND only; `sgd()` if not given.
       gate: `always()` if not given.
-      selector: what to submit.
+      selector: `best()` if not given.
     """
     return Strategy(
-        policy, optax.with_extra_args_support(rule or sgd()), gate or gates.always(), selector
+        policy,
+        optax.with_extra_args_support(rule or sgd()),
+        gate or gates.always(),
+        selector or selectors.best(),
     )
 
 
-def hill_climb(gate: Gate | None = None, selector: Selector = selectors.best) -> Strategy:
+def hill_climb(gate: Gate | None = None, selector: Selector | None = None) -> Strategy:
     """Random hill climbing, the (1+1) search: undirected changes of the incumbent, gated."""
     return undirected(
         search.sequential(Operator.IMPROVE), gate=gate or gates.improved(), selector=selector
@@ -139,5 +142,15 @@ GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(
         "bayes": gates.bayes,
     }
 )
-SELECTORS: Mapping[str, Selector] = MappingProxyType({"best": selectors.best})
+SELECTORS: Mapping[str, Callable[..., Selector]] = MappingProxyType(
+    {
+        "best": selectors.best,
+        "lower_bound": selectors.lower_bound,
+        "maximin": selectors.maximin,
+        "maximin_of_elite": selectors.maximin_of_elite,
+        "revalidated": selectors.revalidated,
+        "ensemble": selectors.ensemble,
+        "oracle_on_test": selectors.oracle_on_test,
+    }
+)
 STRATEGIES: Mapping[str, Callable[..., Strategy]] = MappingProxyType({"hill_climb": hill_climb})

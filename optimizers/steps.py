@@ -14,13 +14,14 @@ and a sandbox. Both call the same functions on the same `Strategy`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from optimizers.base import (
     Decision,
@@ -30,6 +31,7 @@ from optimizers.base import (
     Observation,
     Operator,
     Params,
+    Policy,
     Proposal,
     Run,
     Scalar,
@@ -37,6 +39,10 @@ from optimizers.base import (
 )
 from optimizers.rules._basis import is_embedded, require_one_diagnosis
 from optimizers.textual._dense import assert_rotation_equivariant
+
+
+class InertSchedule(UserWarning):
+    """A part of a policy's schedule cannot act in a run as short as this one."""
 
 
 def init(strategy: Strategy, origin: Params, key: Key[Array, ""], steps: int) -> Run:
@@ -55,9 +61,14 @@ def init(strategy: Strategy, origin: Params, key: Key[Array, ""], steps: int) ->
       ValueError: `steps` is not positive.
       BasisError: the origin is `Embedded` and the rule depends on the basis; with what was
         measured.
+
+    Warns:
+      InertSchedule: what of the policy's schedule cannot act in so few evaluations.
     """
     if steps < 1:
         raise ValueError(f"a run needs at least one evaluation, got steps={steps}")
+    for reason in strategy.policy.inert(steps):
+        warnings.warn(reason, InertSchedule, stacklevel=2)
     for node in jax.tree.leaves(origin, is_leaf=is_embedded):
         if is_embedded(node):
             assert_rotation_equivariant(strategy.rule, node)
@@ -89,6 +100,11 @@ def ask(strategy: Strategy, run: Run) -> tuple[Expansion, Run]:
     return expansion, run._replace(policy=policy_state)
 
 
+def other_params(run: Run, expansion: Expansion) -> Params:
+    """Parameters of the second parent of a CROSSOVER; meaningless for other operators."""
+    return _row(run.params, expansion.other)
+
+
 def parent_params(run: Run, expansion: Expansion) -> Params:
     """Parameters that an expansion starts from: the parent's, or the origin for a draft."""
     return _select(expansion.parent >= 0, _row(run.params, expansion.parent), run.origin)
@@ -98,7 +114,8 @@ def propose(strategy: Strategy, run: Run, expansion: Expansion, direction: Param
     """Turn the world's answer into a candidate. Changes nothing.
 
     Only DESCEND goes through the update rule. IMPROVE takes `-direction` as the move itself and
-    keeps the parent's moments; DRAFT and DEBUG do not move in parameter space.
+    keeps the parent's moments; DRAFT, DEBUG and CROSSOVER do not move: the world says where their
+    candidate ended up, and it keeps the moments of its first parent.
 
     Args:
       strategy: what decides.
@@ -175,8 +192,14 @@ def withholds(proposal: Proposal) -> Bool[Array, ""]:
     return descends & ~jnp.array(moves, bool).any()
 
 
-def unchanged(run: Run, expansion: Expansion) -> Observation:
-    """What is known of a candidate that is its parent, without measuring anything."""
+def unchanged(run: Run, expansion: Expansion, folds: int = 0) -> Observation:
+    """What is known of a candidate that is its parent, without measuring anything.
+
+    Args:
+      run: state the candidate was proposed from.
+      expansion: as passed to `propose`.
+      folds: how many fold scores the world tells; each is then the mean, for want of better.
+    """
     parent = expansion.parent
     zero = jnp.zeros_like(run.score[parent])
     return Observation(
@@ -187,6 +210,7 @@ def unchanged(run: Run, expansion: Expansion) -> Observation:
         gain_stderr=zero,
         valid=(parent >= 0) & jnp.isfinite(run.score[parent]),
         replicates=jnp.zeros((), jnp.int32),
+        folds=jnp.broadcast_to(run.score[parent], (folds,)) if folds else None,
     )
 
 
@@ -200,6 +224,7 @@ def observe(
     valid: Bool[Array, ""] | bool = True,
     gain: Scalar | float | None = None,
     gain_stderr: Scalar | float | None = None,
+    folds: Float[Array, " folds"] | None = None,
 ) -> Observation:
     """Record what the world saw, compared with the parent's stored score unless told otherwise.
 
@@ -213,6 +238,7 @@ def observe(
       gain: measured improvement on the parent, when it is known better than by subtraction
         (re-measured or paired comparison).
       gain_stderr: standard error of that gain; required with `gain`.
+      folds: scores on parts of the validation data.
 
     Returns:
       The observation. Drafts have gain +inf with standard error 0.
@@ -236,6 +262,7 @@ def observe(
         gain_stderr=jnp.where(comparable, jnp.asarray(gain_stderr, jnp.float32), 0.0),
         valid=jnp.asarray(valid) & jnp.isfinite(score),
         replicates=jnp.ones((), jnp.int32),
+        folds=folds,
     )
 
 
@@ -261,6 +288,7 @@ def pool(observation: Observation, again: Observation) -> Observation:
         gain_stderr=error(observation.gain_stderr, again.gain_stderr),
         valid=observation.valid & again.valid,
         replicates=n + 1,
+        folds=None if observation.folds is None else mean(observation.folds, again.folds),
     )
 
 
@@ -286,6 +314,7 @@ def settle(
     verdict, gate_state = strategy.gate.decide(run.gate, observation)
     accepted = verdict & observation.valid
     gate_state = _select(observation.valid, gate_state, run.gate)
+    _require_folds(strategy.policy, observation)
     policy_state, slot = strategy.policy.tell(run.policy, expansion, observation, accepted)
 
     learner = jnp.where(accepted, -1, expansion.parent)
@@ -304,6 +333,15 @@ def settle(
         ),
         Decision(accepted=accepted, slot=slot),
     )
+
+
+def _require_folds(policy: Policy, observation: Observation) -> None:
+    told = 0 if observation.folds is None else observation.folds.shape[-1]
+    if policy.folds not in (0, told):
+        raise ValueError(
+            f"the policy compares candidates on {policy.folds} folds and the world tells {told}: "
+            f"give both the same number; in a simulation, `noisy_evaluator(folds={policy.folds})`"
+        )
 
 
 def _step_key(run: Run, purpose: int) -> Key[Array, ""]:

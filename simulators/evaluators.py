@@ -25,6 +25,8 @@ class Measurement(NamedTuple):
     score: Float[Array, ""]
     stderr: Float[Array, ""]
     valid: Bool[Array, ""]
+    folds: Float[Array, " folds"] | None = None
+    """Scores on parts of the validation data, whose mean is the score."""
 
 
 class Evaluator(NamedTuple):
@@ -37,6 +39,8 @@ class Evaluator(NamedTuple):
     of being remembered by its stored score."""
     judge: Callable[[Key[Array, ""], Float[Array, ""]], Float[Array, ""]] | None = None
     """`(key, true gain) -> the gain that the gate is told`, in place of a difference of scores."""
+    folds: int = 0
+    """How many fold scores a measurement of a candidate has."""
 
 
 def noisy_evaluator(
@@ -49,6 +53,7 @@ def noisy_evaluator(
     optimism: Rate = 0.0,
     leak_rate: Rate = 0.0,
     leak: Rate = 1.0,
+    folds: int = 0,
 ) -> Evaluator:
     """Minus the loss plus Gaussian noise; some candidates crash, some leak.
 
@@ -62,9 +67,10 @@ def noisy_evaluator(
         `-(1 - optimism) loss`, gains shrink with them.
       leak_rate: probability that a measurement leaks; measuring again draws again.
       leak: how much better a leaking score looks, in units of the candidate's loss.
+      folds: how many fold scores are told beside the score, which is their mean.
 
     Raises:
-      ValueError: a rate known beforehand is out of its range.
+      ValueError: `folds` is negative, or a rate known beforehand is out of its range.
     """
     require_range("score_noise", score_noise, 0.0, np.inf, "a standard deviation")
     require_range("crash_rate", crash_rate, 0.0, 1.0, "a probability")
@@ -72,6 +78,7 @@ def noisy_evaluator(
     require_range("optimism", optimism, 0.0, 1.0, "a share of the loss")
     require_range("leak_rate", leak_rate, 0.0, 1.0, "a probability")
     require_range("leak", leak, 0.0, np.inf, "an advantage")
+    require_range("folds", folds, 0, np.inf, "a number of folds")
 
     def measure(key, loss, operator):
         stderr = jnp.asarray(score_noise * (loss if relative else 1.0), jnp.float32)
@@ -88,7 +95,25 @@ def noisy_evaluator(
             valid = jax.random.uniform(jax.random.fold_in(key, _CRASH)) < runs
         return Measurement(score, stderr, valid)
 
-    return Evaluator(measure, remeasures)
+    return Evaluator(measure, remeasures, folds=folds)
+
+
+def fold_scores(
+    key: Key[Array, ""], measured: Measurement, losses: Float[Array, " folds"]
+) -> Float[Array, " folds"]:
+    """Scores of a measurement's folds, given its mean.
+
+    Independent errors of the folds with a mean of standard error s have deviations from that mean
+    of `s sqrt(folds)` each before centring, whatever the mean is: they are drawn after it.
+
+    Args:
+      key: for the deviations.
+      measured: score and standard error of the mean.
+      losses: true loss on each fold.
+    """
+    spread = measured.stderr * jnp.sqrt(losses.shape[-1])
+    deviation = spread * jax.random.normal(key, losses.shape) - losses
+    return measured.score + deviation - deviation.mean()
 
 
 def erring_judge(false_accept: Rate = 0.0, false_reject: Rate = 0.0) -> Evaluator:

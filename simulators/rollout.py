@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 import optimizers
 from optimizers import History, Operator, Run, Strategy
 from simulators.branching import where_any
-from simulators.evaluators import Evaluator, Measurement
+from simulators.evaluators import Evaluator, Measurement, fold_scores
 from simulators.frames import Frame
 from simulators.landscapes import Landscape, Vector
 from simulators.oracles import Diagnosis, Oracle, Situation
@@ -30,6 +30,8 @@ _TURN = 2**32 - 4
 # The key of an evaluation serves the first measurement; what is beside it folds these in.
 _PARENT = 2**32 - 5
 _JUDGE = 2**32 - 6
+_FOLDS = 2**32 - 7
+_CROSSOVER = 2**32 - 8
 _REPLICATES = 2**31
 
 
@@ -80,11 +82,14 @@ class Trace(NamedTuple):
     scored afresh beside it, 2 more for each replicate that the gate asked for."""
     seconds: Float[Array, " steps"]
     """What these measurements took; 1 each, unless the landscape says otherwise."""
+    folds: Float[Array, "steps folds"] | None = None
+    """Fold scores, if the world tells them."""
 
     @property
     def history(self) -> History:
         """What a selector may see of it; a withheld step is its parent again."""
-        return History(self.score, self.stderr, self.valid & (self.evaluations > 0), self.accepted)
+        measured = self.valid & (self.evaluations > 0)
+        return History(self.score, self.stderr, measured, self.accepted, self.folds)
 
 
 class Recording(NamedTuple):
@@ -199,10 +204,15 @@ def step(
             answer.usable | ~diagnosed, proposal, optimizers.stay(strategy, run, expansion)
         )
     candidate = _candidate(world.landscape, operator, base, proposal, key)
+    if expansion.other is not None:
+        crosses = operator == Operator.CROSSOVER
+        other = optimizers.other_params(run, expansion)
+        candidate = where_any(crosses, lambda: uniform_crossover(key, base, other), candidate)
     key_evaluation = jax.random.fold_in(key, _EVALUATION)
     observation, *measured = _observe(strategy, world, run, expansion, candidate, key_evaluation)
     withheld = optimizers.withholds(proposal)
-    observation = _select(withheld, optimizers.unchanged(run, expansion), observation)
+    unchanged = optimizers.unchanged(run, expansion, world.evaluator.folds)
+    observation = _select(withheld, unchanged, observation)
     run, decision = optimizers.settle(strategy, run, proposal, observation)
     beside = world.evaluator.remeasures & (expansion.parent >= 0)
     of_candidate = observation.replicates
@@ -227,6 +237,7 @@ def step(
         diagnosed=diagnosed,
         evaluations=evaluations,
         seconds=seconds,
+        folds=observation.folds,
     )
     return (run, situated), (trace, Recording(answer.direction, candidate, *measured))
 
@@ -269,6 +280,14 @@ def _candidate(landscape: Landscape, operator, base, proposal, key):
     return where_any(operator == Operator.DRAFT, lambda: landscape.start(key), landed)
 
 
+def uniform_crossover(
+    key: Key[Array, ""], one: Float[Array, " dim"], other: Float[Array, " dim"]
+) -> Float[Array, " dim"]:
+    """Each coordinate from either parent with probability 1/2 (Syswerda 1989)."""
+    chosen = jax.random.bernoulli(jax.random.fold_in(key, _CROSSOVER), shape=one.shape)
+    return jnp.where(chosen, one, other)
+
+
 def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
     """Measure the candidate, and it and its parent again for as long as the gate is undecided.
 
@@ -282,6 +301,10 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
         run.score[expansion.parent], run.stderr[expansion.parent], jnp.ones((), bool)
     )
     first = world.evaluator.measure(key, loss, expansion.operator)
+    by_fold = _fold_losses(world, candidate, loss)
+    if by_fold is not None:
+        folds = fold_scores(jax.random.fold_in(key, _FOLDS), first, by_fold)
+        first = first._replace(folds=folds)
     if world.landscape.runs is not None:
         first = first._replace(valid=first.valid & world.landscape.runs(candidate))
     gain, gain_stderr = None, None
@@ -303,10 +326,9 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
         valid=first.valid,
         gain=gain,
         gain_stderr=gain_stderr,
+        folds=first.folds,
     )
-    measured = jax.tree.map(
-        lambda x: jnp.zeros(gate.replicates, jnp.asarray(x).dtype).at[0].set(x), (first, stored)
-    )
+    measured = jax.tree.map(partial(_first_of, gate.replicates), (first, stored))
     if gate.replicates == 1:
         return observation, *measured
 
@@ -322,6 +344,9 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
         child = world.evaluator.measure(key_child, loss, expansion.operator)
         parent = world.evaluator.measure(key_parent, parent_loss, expansion.operator)
         parent = parent._replace(valid=jnp.ones((), bool))
+        if by_fold is not None:
+            key_folds = jax.random.fold_in(key_child, _FOLDS)
+            child = child._replace(folds=fold_scores(key_folds, child, by_fold))
         again = optimizers.observe(
             run,
             expansion,
@@ -331,6 +356,7 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
             valid=child.valid,
             gain=child.score - parent.score,
             gain_stderr=jnp.hypot(child.stderr, parent.stderr),
+            folds=child.folds,
         )
         measured = jax.tree.map(
             lambda kept, new: kept.at[observation.replicates].set(new), measured, (child, parent)
@@ -339,6 +365,19 @@ def _observe(strategy: Strategy, world: World, run, expansion, candidate, key):
 
     observation, measured = jax.lax.while_loop(wanted, measure_again, (observation, measured))
     return observation, *measured
+
+
+def _first_of(replicates: int, value):
+    value = jnp.asarray(value)
+    return jnp.zeros((replicates, *value.shape), value.dtype).at[0].set(value)
+
+
+def _fold_losses(world: World, candidate, loss) -> Float[Array, " folds"] | None:
+    """True loss of a candidate on each fold, if the world tells fold scores."""
+    folds, by_fold = world.evaluator.folds, world.landscape.by_fold
+    if folds == 0:
+        return None
+    return jnp.broadcast_to(loss, (folds,)) if by_fold is None else by_fold(candidate, folds)
 
 
 def _select(condition, if_true, if_false):

@@ -141,7 +141,7 @@ def search_rows(config: Any) -> list[dict[str, Any]]:
             noisy_evaluator(noise / dim, relative=True),
         )
         trace, _ = rollout(optimizers.hill_climb(), world, key, config.search_steps)
-        chosen = optimizers.selectors.best(trace.history)
+        chosen = optimizers.choose(optimizers.selectors.best(), trace.history)
         last = trace.parent_loss[-1]
         claimed, true = -trace.score[chosen], trace.loss[chosen]
         return dim * (last - claimed) / last, dim * (last - true) / last

@@ -90,7 +90,7 @@ def log_losses(conditions: tuple[Any, ...], counts: np.ndarray, config: Any) -> 
             optimizers.search.sequential(operator),
             optimizers.sgd(step),
             optimizers.gates.improved(threshold),
-            optimizers.selectors.best,
+            optimizers.selectors.best(),
         )
         trace, recorded = rollout(strategy, world, key, int(counts.max()) + 1)
         trend = 0.5 * jnp.sum(recorded.params**2, axis=-1)

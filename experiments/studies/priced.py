@@ -101,7 +101,7 @@ def simulated_rates(
             optimizers.search.sequential(operator),
             optimizers.sgd(step),
             optimizers.gates.improved(threshold),
-            optimizers.selectors.best,
+            optimizers.selectors.best(),
         ), world
 
     rates = sweep(

@@ -191,7 +191,7 @@ def _strategy(operator: Any, threshold: Any, step: Any) -> Strategy:
         optimizers.search.sequential(operator),
         optimizers.sgd(step),
         optimizers.gates.improved(threshold),
-        optimizers.selectors.best,
+        optimizers.selectors.best(),
     )
 
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from optimizers.base import Expansion, Operator, Policy
-from optimizers.search._tree import Tree, empty_tree, grow, lineage
+from optimizers.search._tree import Tree, begin_in, cancel_in, empty_tree, grow, lineage
 
 # Prior of an arm's mean and variance, on the scale of [0, 1].
 MEAN, KAPPA, NU, TAU_SQUARED = 0.0, 1.0, 1.0, 0.1
@@ -61,9 +61,10 @@ def ab_mcts_a(operator: Operator = Operator.IMPROVE) -> Policy:
     def ask(state, key):
         node = _walk(state, key)
         expands = jnp.where(state.tree.valid[node], operator, Operator.DEBUG)
-        return Expansion(
+        expansion = Expansion(
             parent=node, operator=jnp.where(node < 0, Operator.DRAFT, expands).astype(jnp.int32)
-        ), state
+        )
+        return expansion, begin_in(state, expansion)
 
     def tell(state, expansion, observation, accepted):
         del accepted
@@ -75,7 +76,7 @@ def ab_mcts_a(operator: Operator = Operator.IMPROVE) -> Policy:
         )
         return AbMctsState(tree, below), slot
 
-    return Policy(capacity=lambda steps: steps, init=init, ask=ask, tell=tell)
+    return Policy(lambda steps: steps, init, ask, tell, cancel_in)
 
 
 def _reward(valid, score) -> Rewards:

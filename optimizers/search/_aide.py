@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from optimizers.base import Expansion, Operator, Policy
-from optimizers.search._tree import Tree, choose_uniformly, empty_tree, grow
+from optimizers.search._tree import Tree, begin, cancel, choose_uniformly, empty_tree, grow
 
 
 def aide(
@@ -54,16 +54,17 @@ def aide(
             jnp.argmax(jnp.where(tree.good, tree.score, -jnp.inf)),
         )
         chosen = jnp.where(repairs, Operator.DEBUG, operator)
-        return Expansion(
+        expansion = Expansion(
             parent=jnp.where(wants_draft, -1, node).astype(jnp.int32),
             operator=jnp.where(wants_draft, Operator.DRAFT, chosen).astype(jnp.int32),
-        ), tree
+        )
+        return expansion, begin(tree, expansion)
 
     def tell(tree: Tree, expansion, observation, accepted):
         del accepted
         return grow(tree, expansion, observation)
 
-    return Policy(capacity=lambda steps: steps, init=empty_tree, ask=ask, tell=tell)
+    return Policy(lambda steps: steps, empty_tree, ask, tell, cancel)
 
 
 def aide_mlebench(drafts: int = 5, operator: Operator = Operator.IMPROVE) -> Policy:

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from optimizers.base import Expansion, Operator, Policy
-from optimizers.search._tree import Tree, empty_tree, grow, lineage
+from optimizers.search._tree import Tree, begin_in, cancel_in, empty_tree, grow, lineage
 
 
 class MctsState(NamedTuple):
@@ -38,9 +38,7 @@ class MctsState(NamedTuple):
     expanding: Int[Array, ""]
     """Node whose children are being made, -1 for the root."""
     remaining: Int[Array, ""]
-    """Children still to make."""
-    broken: Int[Array, ""]
-    """Failed node under repair, -1 if there is none."""
+    """Children still to ask for."""
 
 
 def aira_mcts(
@@ -80,41 +78,37 @@ def aira_mcts(
             evaluated=zero,
             expanding=nothing,
             remaining=zero + children,
-            broken=nothing,
         )
 
     def ask(state, key):
         del key
-        selects = (state.broken < 0) & (state.remaining == 0)
+        tree = state.tree
+        broken = tree.buggy & (tree.children == 0) & (tree.debug_depth < max_debug_depth)
+        repairs = broken.any()
+        selects = ~repairs & (state.remaining == 0)
         node = jnp.where(selects, _select(state, exploration), state.expanding)
-        state = state._replace(
-            expanding=node, remaining=jnp.where(selects, children, state.remaining)
-        )
+        remaining = jnp.where(selects, children, state.remaining) - ~repairs
         expands = jnp.where(node < 0, Operator.DRAFT, operator)
-        repairs = state.broken >= 0
-        return Expansion(
-            parent=jnp.where(repairs, state.broken, node).astype(jnp.int32),
+        expansion = Expansion(
+            parent=jnp.where(repairs, jnp.argmax(broken), node).astype(jnp.int32),
             operator=jnp.where(repairs, Operator.DEBUG, expands).astype(jnp.int32),
-        ), state
+        )
+        state = state._replace(expanding=node, remaining=remaining)
+        return expansion, begin_in(state, expansion)
 
     def tell(state, expansion, observation, accepted):
         del accepted
         tree, slot = grow(state.tree, expansion, observation)
         runs = observation.valid & (slot >= 0)
         family = lineage(tree, jnp.where(runs, slot, -1))
-        mendable = ~observation.valid & (slot >= 0) & (tree.debug_depth[slot] < max_debug_depth)
-        made = expansion.operator != Operator.DEBUG
-        return MctsState(
+        return state._replace(
             tree=tree,
             visits=state.visits + family,
             total=state.total + jnp.where(family, observation.score, 0.0),
             evaluated=state.evaluated + runs,
-            expanding=state.expanding,
-            remaining=state.remaining - made,
-            broken=jnp.where(mendable, slot, -1),
         ), slot
 
-    return Policy(capacity=lambda steps: steps, init=init, ask=ask, tell=tell)
+    return Policy(lambda steps: steps, init, ask, tell, cancel_in)
 
 
 def _select(state: MctsState, exploration: float) -> Int[Array, ""]:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from optimizers.base import Expansion, Operator, Policy
-from optimizers.search._tree import Tree, empty_tree, grow
+from optimizers.search._tree import Tree, begin_in, cancel_in, empty_tree, grow
 
 
 class BeamState(NamedTuple):
@@ -24,6 +24,8 @@ class BeamState(NamedTuple):
     """Nodes of the beam in the order in which they are expanded; -1 for a root."""
     members: Int[Array, ""]
     """How many places of the beam are taken."""
+    asked: Int[Array, ""]
+    """Children of this level that were asked for."""
     made: Int[Array, ""]
     """Children of this level so far, failed ones included."""
     first: Int[Array, ""]
@@ -36,6 +38,9 @@ def beam(width: int = 3, children: int = 5, operator: Operator = Operator.IMPROV
     The first level is `children` drafts. Only children compete, so a beam may get worse, as with
     the comma selection of `best_of_n`. Fewer children that run than places make a narrower beam; a
     level without any is tried again from the same beam. Use it with the gate `always`.
+
+    Asked for more before a level is complete it goes on with the last node of the beam; what comes
+    late counts in the level in which it comes.
 
     Args:
       width: b, nodes kept from a level.
@@ -50,15 +55,15 @@ def beam(width: int = 3, children: int = 5, operator: Operator = Operator.IMPROV
 
     def init(capacity):
         zero = jnp.zeros((), jnp.int32)
-        return BeamState(
-            empty_tree(capacity), jnp.full((width,), -1, jnp.int32), zero + 1, zero, zero
-        )
+        beam = jnp.full((width,), -1, jnp.int32)
+        return BeamState(empty_tree(capacity), beam, zero + 1, zero, zero, zero)
 
     def ask(state, key):
         del key
-        node = state.beam[state.made // children]
+        node = state.beam[jnp.minimum(state.asked // children, state.members - 1)]
         chosen = jnp.where(node < 0, Operator.DRAFT, operator).astype(jnp.int32)
-        return Expansion(parent=node, operator=chosen), state
+        expansion = Expansion(parent=node, operator=chosen)
+        return expansion, begin_in(state._replace(asked=state.asked + 1), expansion)
 
     def tell(state, expansion, observation, accepted):
         del accepted
@@ -66,18 +71,23 @@ def beam(width: int = 3, children: int = 5, operator: Operator = Operator.IMPROV
         made = state.made + 1
         rows = jnp.arange(tree.score.shape[0])
         runs = tree.good & (rows >= state.first)
-        over = made >= state.members * children
+        level = state.members * children
+        over = made >= level
         advances = over & runs.any()
         best = _best(jnp.where(runs, tree.score, -jnp.inf), runs, width)
         return BeamState(
             tree=tree,
             beam=jnp.where(advances, best, state.beam),
             members=jnp.where(advances, jnp.minimum(runs.sum(), width), state.members),
+            asked=state.asked - jnp.where(over, level, 0),
             made=jnp.where(over, 0, made),
             first=jnp.where(over, tree.size, state.first),
         ), slot
 
-    return Policy(capacity=lambda steps: steps, init=init, ask=ask, tell=tell)
+    def cancel(state, expansion):
+        return cancel_in(state._replace(asked=state.asked - 1), expansion)
+
+    return Policy(lambda steps: steps, init, ask, tell, cancel)
 
 
 def _best(score: Array, runs: Bool[Array, " nodes"], width: int) -> Int[Array, " width"]:

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from optimizers.base import Expansion, Operator, Policy
-from optimizers.search._tree import Tree, empty_tree, grow, lineage
+from optimizers.search._tree import Tree, begin_in, cancel_in, empty_tree, grow, lineage
 
 
 class PuctState(NamedTuple):
@@ -30,6 +30,7 @@ class PuctState(NamedTuple):
 
     tree: Tree
     visits: Int[Array, " nodes"]
+    """Including those in flight."""
     total: Float[Array, " nodes"]
 
 
@@ -67,19 +68,27 @@ def puct_traces(
         explored = jnp.sqrt(jnp.maximum(1, state.visits.sum())) / (1 + state.visits)
         node = jnp.argmax(jnp.where(tree.good, worth + exploration * prior * explored, -jnp.inf))
         wants_draft = (tree.drafts < traces) | ~tree.good.any()
-        return Expansion(
+        expansion = Expansion(
             parent=jnp.where(wants_draft, -1, node).astype(jnp.int32),
             operator=jnp.where(wants_draft, Operator.DRAFT, operator).astype(jnp.int32),
-        ), state
+        )
+        return expansion, _visit(begin_in(state, expansion), expansion, 1)
 
     def tell(state, expansion, observation, accepted):
         tree, slot = grow(state.tree, expansion, observation)
         worth = jnp.where(accepted, 1.0, 0.0)
         if score_reward:
             worth = jnp.where(accepted, jnp.tanh(observation.score), -1.0)
-        credited = lineage(tree, expansion.parent)
-        return PuctState(
-            tree, state.visits + credited, state.total + jnp.where(credited, worth, 0.0)
-        ), slot
+        total = state.total + jnp.where(lineage(tree, expansion.parent), worth, 0.0)
+        return state._replace(tree=tree, total=total), slot
 
-    return Policy(capacity=lambda steps: steps, init=init, ask=ask, tell=tell)
+    def cancel(state, expansion):
+        return _visit(cancel_in(state, expansion), expansion, -1)
+
+    return Policy(lambda steps: steps, init, ask, tell, cancel)
+
+
+def _visit(state: PuctState, expansion: Expansion, change: int) -> PuctState:
+    """Visits count from when they are asked for: a node with some in flight is less attractive."""
+    visited = lineage(state.tree, expansion.parent)
+    return state._replace(visits=state.visits + change * visited)

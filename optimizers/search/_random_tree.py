@@ -9,7 +9,7 @@ from __future__ import annotations
 import jax.numpy as jnp
 
 from optimizers.base import Expansion, Operator, Policy
-from optimizers.search._tree import Tree, choose_uniformly, empty_tree, grow
+from optimizers.search._tree import Tree, begin, cancel, choose_uniformly, empty_tree, grow
 
 
 def random_tree(drafts: int = 1, operator: Operator = Operator.IMPROVE) -> Policy:
@@ -30,13 +30,14 @@ def random_tree(drafts: int = 1, operator: Operator = Operator.IMPROVE) -> Polic
     def ask(tree: Tree, key):
         wants_draft = (tree.drafts < drafts) | ~tree.good.any()
         node = choose_uniformly(key, tree.good)
-        return Expansion(
+        expansion = Expansion(
             parent=jnp.where(wants_draft, -1, node).astype(jnp.int32),
             operator=jnp.where(wants_draft, Operator.DRAFT, operator).astype(jnp.int32),
-        ), tree
+        )
+        return expansion, begin(tree, expansion)
 
     def tell(tree: Tree, expansion, observation, accepted):
         del accepted
         return grow(tree, expansion, observation)
 
-    return Policy(capacity=lambda steps: steps, init=empty_tree, ask=ask, tell=tell)
+    return Policy(lambda steps: steps, empty_tree, ask, tell, cancel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,9 @@ class Tree(NamedTuple):
     score: Float[Array, " nodes"]
     valid: Bool[Array, " nodes"]
     children: Int[Array, " nodes"]
+    """Including those in flight."""
+    drafts: Int[Array, ""]
+    """Nodes without a parent, failed ones and those in flight included."""
     debug_depth: Int[Array, " nodes"]
     """Consecutive debug edges that lead to the node."""
 
@@ -34,11 +37,6 @@ class Tree(NamedTuple):
     def buggy(self) -> Bool[Array, " nodes"]:
         return self.exists & ~self.valid
 
-    @property
-    def drafts(self) -> Int[Array, ""]:
-        """Number of nodes without a parent, failed ones included."""
-        return (self.exists & (self.parent < 0)).sum()
-
 
 def empty_tree(capacity: int) -> Tree:
     """A tree without nodes that can hold `capacity` of them."""
@@ -49,12 +47,31 @@ def empty_tree(capacity: int) -> Tree:
         score=jnp.full((capacity,), -jnp.inf),
         valid=jnp.zeros((capacity,), bool),
         children=integers,
+        drafts=jnp.zeros((), jnp.int32),
         debug_depth=integers,
     )
 
 
+def begin(tree: Tree, expansion: Expansion) -> Tree:
+    """Count the child that was asked for, before it is known what becomes of it."""
+    return _count(tree, expansion, 1)
+
+
+def cancel(tree: Tree, expansion: Expansion) -> Tree:
+    """Undo `begin` for an expansion that came to no candidate."""
+    return _count(tree, expansion, -1)
+
+
+def _count(tree: Tree, expansion: Expansion, change: int) -> Tree:
+    counted = jnp.where(expansion.parent >= 0, expansion.parent, tree.parent.shape[0])
+    return tree._replace(
+        children=tree.children.at[counted].add(change, mode="drop"),
+        drafts=tree.drafts + jnp.where(expansion.parent < 0, change, 0),
+    )
+
+
 def grow(tree: Tree, expansion: Expansion, observation: Observation) -> tuple[Tree, Int[Array, ""]]:
-    """Append the candidate; every candidate becomes a node, failed ones too.
+    """Append the candidate of an expansion that began; it becomes a node even if it failed.
 
     Returns:
       The tree and the new node's row, -1 if the tree is full (the node is then not kept).
@@ -63,15 +80,13 @@ def grow(tree: Tree, expansion: Expansion, observation: Observation) -> tuple[Tr
     row = jnp.where(full, tree.parent.shape[0], tree.size)
     parent = expansion.parent
     depth = jnp.where(expansion.operator == Operator.DEBUG, tree.debug_depth[parent] + 1, 0)
-    counted = jnp.where(parent >= 0, parent, tree.parent.shape[0])
-    grown = Tree(
+    grown = tree._replace(
         size=jnp.minimum(tree.size + 1, tree.parent.shape[0]),
         parent=tree.parent.at[row].set(parent, mode="drop"),
         score=tree.score.at[row].set(
             jnp.where(observation.valid, observation.score, -jnp.inf), mode="drop"
         ),
         valid=tree.valid.at[row].set(observation.valid, mode="drop"),
-        children=tree.children.at[counted].add(1, mode="drop"),
         debug_depth=tree.debug_depth.at[row].set(depth, mode="drop"),
     )
     return grown, jnp.where(full, -1, row)
@@ -91,3 +106,22 @@ def lineage(tree: Tree, node: Int[Array, ""]) -> Bool[Array, " nodes"]:
 def choose_uniformly(key: Key[Array, ""], allowed: Bool[Array, " nodes"]) -> Int[Array, ""]:
     """A random index among the allowed ones; meaningless if there are none."""
     return jnp.argmax(jax.random.gumbel(key, allowed.shape) + jnp.where(allowed, 0.0, -jnp.inf))
+
+
+class HoldsTree(Protocol):
+    """State of a policy that keeps a tree beside other things."""
+
+    @property
+    def tree(self) -> Tree: ...
+
+    def _replace(self, *, tree: Tree) -> Any: ...
+
+
+def begin_in(state: HoldsTree, expansion: Expansion) -> Any:
+    """`begin`, in a state that holds a tree."""
+    return state._replace(tree=begin(state.tree, expansion))
+
+
+def cancel_in(state: HoldsTree, expansion: Expansion) -> Any:
+    """`cancel`, in a state that holds a tree."""
+    return state._replace(tree=cancel(state.tree, expansion))

@@ -39,5 +39,8 @@ class Landscape(NamedTuple):
     shown: Callable[[Vector], Float[Array, ""]] | None = None
     """The loss that an evaluation shows; the true one unless given. An error made here is part of
     the point: measuring again shows the same."""
+    by_fold: Callable[[Vector, int], Float[Array, " folds"]] | None = None
+    """`(solution, folds) -> losses on that many parts of the validation data`, whose mean is the
+    loss; the same on every fold unless given."""
     optimum: Vector | None = None
     """A point with loss 0; the origin unless given."""

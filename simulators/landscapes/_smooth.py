@@ -31,6 +31,8 @@ def sphere(dim: int) -> Landscape:
 def quadratic(curvatures: npt.ArrayLike) -> Landscape:
     """Axis-aligned quadratic `f(x) = sum_i h_i x_i^2 / 2` with any spectrum.
 
+    Seen by folds, each depends on coordinates of its own: coordinate i on fold `i mod folds`.
+
     Args:
       curvatures: eigenvalues `h_i > 0` of the Hessian, shape `(dim,)`.
 
@@ -52,7 +54,12 @@ def quadratic(curvatures: npt.ArrayLike) -> Landscape:
         x = jax.random.normal(key, (dim,))
         return x / jnp.sqrt(loss(x))
 
-    return Landscape(dim, loss, start, float(curvatures.max()))
+    def by_fold(x, folds):
+        require_count("dim", dim, folds, f"each of {folds} folds depends on coordinates of its own")
+        share = folds * 0.5 * curvatures * x**2
+        return jax.ops.segment_sum(share, np.arange(dim) % folds, folds)
+
+    return Landscape(dim, loss, start, float(curvatures.max()), by_fold=by_fold)
 
 
 def rosenbrock(dim: int) -> Landscape:

@@ -152,5 +152,5 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
     for step, payload in enumerate(settled):
         real = [payload["parameters"].get(d.statement, 0.0) for d in COORDINATES]
         np.testing.assert_allclose(real, recording.params[step], atol=1e-6)
-    chosen = int(strategy.selector(trace.history))
+    chosen = int(optimizers.choose(strategy.selector, trace.history))
     assert result.chosen == (chosen if chosen >= 0 else None)

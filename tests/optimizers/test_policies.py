@@ -16,7 +16,7 @@ from optimizers import Operator, search
 from tests.statistical import assert_estimate
 
 STEPS = 14
-DRAFT, DESCEND, IMPROVE, DEBUG = Operator
+DRAFT, DESCEND, IMPROVE, DEBUG, CROSSOVER = Operator
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from optimizers import Operator, search
 from tests.optimizers.test_policies import STEPS, Result, compiled, kept, played, seeds
 from tests.statistical import assert_estimate
 
-DRAFT, DESCEND, IMPROVE, DEBUG = Operator
+DRAFT, DESCEND, IMPROVE, DEBUG, CROSSOVER = Operator
 
 
 def won(*scores):

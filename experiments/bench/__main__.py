@@ -6,10 +6,11 @@ import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from experiments.bench import core, overhead, recall, report, throughput
+from experiments.bench import core, overhead, recall, report, selection, throughput
 from experiments.runs import versions, write_json
 
 
@@ -28,6 +29,8 @@ class Sizes:
     dims: tuple[int, ...]
     simulated: dict[str, int]
     """Of the simulated steps: runs, steps and rounds."""
+    searched: dict[str, Any]
+    """Of the tree searches: sizes, repetitions and runs in a batch."""
 
 
 FULL = Sizes(
@@ -40,6 +43,7 @@ FULL = Sizes(
     batches=3,
     dims=(16, 64, 256, 1024),
     simulated={"runs": 1024, "steps": 100, "rounds": 15},
+    searched={"sizes": (10, 100, 1000, 10_000, 100_000), "repetitions": 64, "batch": 512},
 )
 QUICK = Sizes(
     4,
@@ -51,6 +55,7 @@ QUICK = Sizes(
     batches=3,
     dims=(16, 64),
     simulated={"runs": 64, "steps": 100, "rounds": 3},
+    searched={"sizes": (10, 100, 1000), "repetitions": 16, "batch": 32},
 )
 
 
@@ -75,6 +80,8 @@ def run(out: Path, *, quick: bool, environments: Path, install: bool, console: C
     costs = throughput.costs(sizes.dims, **sizes.simulated)
     scaled = throughput.scaling(4, dim=64, **sizes.simulated)
     remembered = throughput.memory((100, 1000, 10_000), runs=64, dim=64)
+    console.print("[dim]tree searches[/]")
+    choices, runs = selection.measure(**sizes.searched, environments=environments, install=install)
     results = report.Results(
         quick=quick,
         machine=where,
@@ -86,6 +93,8 @@ def run(out: Path, *, quick: bool, environments: Path, install: bool, console: C
         simulated=tuple(costs),
         scaling=tuple(scaled),
         memory=tuple(remembered),
+        choices=tuple(choices),
+        runs=tuple(runs),
         seconds=time.perf_counter() - start,
     )
     write_json(out / "benchmarks.json", results.record())

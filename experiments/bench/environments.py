@@ -26,14 +26,15 @@ class Environment:
         return self.requirement.partition("==")[0]
 
 
-def pinned() -> tuple[str, ...]:
-    """The peers' requirements.
+def pinned(*names: str) -> tuple[str, ...]:
+    """The requirements of these peers; of all without a name.
 
     >>> [requirement.partition("==")[0] for requirement in pinned()]
-    ['textgrad', 'trace-opt', 'gepa']
+    ['textgrad', 'trace-opt', 'gepa', 'treequest']
     """
     lines = PINS.read_text(encoding="utf-8").splitlines()
-    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    pins = (line.strip() for line in lines if line.strip() and not line.startswith("#"))
+    return tuple(pin for pin in pins if not names or pin.partition("==")[0] in names)
 
 
 def environment(requirement: str, root: Path, *, install: bool = True) -> Environment:

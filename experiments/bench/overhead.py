@@ -122,6 +122,10 @@ def started(contender: Contender, errors: Path) -> Iterator[Worker]:
                 process.stdout.close()
 
 
+_MODULES = {"textgrad": "textgrad", "trace-opt": "trace", "gepa": "gepa"}
+"""Peers that optimise prompts, and the modules that drive them."""
+
+
 def contenders(environments: Path, *, install: bool) -> tuple[list[Contender], list[Row]]:
     """Ours and the peers that can be had; and a row for each that cannot."""
     here = [
@@ -129,7 +133,7 @@ def contenders(environments: Path, *, install: bool) -> tuple[list[Contender], l
         for rule in ("sgd", "gome")
     ]
     missing = []
-    for requirement in pinned():
+    for requirement in pinned(*_MODULES):
         made = environment(requirement, environments, install=install)
         if made.missing:
             missing.append(Row(requirement.replace("==", " "), missing=made.missing))
@@ -141,11 +145,10 @@ def contenders(environments: Path, *, install: bool) -> tuple[list[Contender], l
 def _of_peer(name: str, label: str, python: str) -> list[Contender]:
     if name == "gepa":
         return [
-            Contender(f"{label}, {mode}", _module(python, "gepa", mode), continues=False)
+            Contender(f"{label}, {mode}", _module(python, _MODULES[name], mode), continues=False)
             for mode in ("rejected", "accepted", "saved")
         ]
-    module = {"textgrad": "textgrad", "trace-opt": "trace"}[name]
-    return [Contender(label, _module(python, module))]
+    return [Contender(label, _module(python, _MODULES[name]))]
 
 
 def _module(python: str, name: str, *arguments: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from rich.table import Table
 from experiments.bench.core import HostStep, Throughput
 from experiments.bench.overhead import OURS, Row, as_record
 from experiments.bench.recall import Point
+from experiments.bench.selection import Choice, Runs
 from experiments.bench.throughput import Cost, Memory, Scaling
 
 
@@ -32,6 +33,8 @@ class Results:
     simulated: tuple[Cost, ...]
     scaling: tuple[Scaling, ...]
     memory: tuple[Memory, ...]
+    choices: tuple[Choice, ...]
+    runs: tuple[Runs, ...]
     seconds: float
 
     def record(self) -> dict[str, Any]:
@@ -72,6 +75,8 @@ def sections(results: Results) -> list[Section]:
         _simulated(results.simulated),
         _scaling(results.scaling),
         _memory(results.memory),
+        _choices(results.choices),
+        _runs(results.runs),
     ]
 
 
@@ -199,6 +204,33 @@ def _memory(found: Sequence[Memory]) -> Section:
         "`sweep` keeps it. `trace`: one number a step.",
         ("steps", "summary", "trace"),
         tuple((f"{m.steps:,}", f"{m.summary:,.0f}", f"{m.trace:,.0f}") for m in found),
+    )
+
+
+def _choices(found: Sequence[Choice]) -> Section:
+    sizes = sorted({choice.nodes for choice in found})
+    by = {(choice.search, choice.how, choice.nodes): choice.us for choice in found}
+    return Section(
+        "Choosing a node against the size of the tree",
+        "Microseconds of one ask and one tell, medians. `host`: two compiled calls, as the agent "
+        "makes them. `compiled`: inside a loop on the device, as the simulator has them. `python`: "
+        "the same rule on lists of objects. `treequest`: its AB-MCTS-A, where it grew a tree of "
+        "that size within a minute.",
+        ("search", "loop", *(f"{size:,} nodes" for size in sizes)),
+        tuple(
+            (search, how, *(_number(by.get((search, how, size))) for size in sizes))
+            for search, how in dict.fromkeys((c.search, c.how) for c in found)
+        ),
+    )
+
+
+def _runs(found: Sequence[Runs]) -> Section:
+    return Section(
+        "Simulated runs of tree searches",
+        "Runs of 100 steps on the sphere in 30 dimensions a second, wall clock; ours in one "
+        "compiled batch, the others one after another.",
+        ("search", "loop", "runs a second", "ours is so many times faster"),
+        tuple((r.search, r.how, _number(r.per_second), _number(r.ratio)) for r in found),
     )
 
 

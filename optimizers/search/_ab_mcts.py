@@ -91,10 +91,13 @@ def _walk(state: AbMctsState, key: Key[Array, ""]) -> Int[Array, ""]:
     low = jnp.where(tree.good, tree.score, jnp.inf).min()
     high = jnp.where(tree.good, tree.score, -jnp.inf).max()
     own = _reward(tree.valid, scores)
+    key_children, key_arms = jax.random.split(key)
+    # The walk comes to a node once at most: what it draws there can be drawn beforehand.
+    as_child = draw_means(key_children, state.below, low, high)
 
     def visit(carry):
         node, key, _ = carry
-        key, key_arms, key_children = jax.random.split(key, 3)
+        key, key_arms = jax.random.split(key)
         children = tree.exists & (tree.parent == node)
         generated, deeper = (
             jax.tree.map(lambda x: jnp.where(children, x, 0.0).sum(), rewards)
@@ -102,13 +105,11 @@ def _walk(state: AbMctsState, key: Key[Array, ""]) -> Int[Array, ""]:
         )
         arms = jax.tree.map(lambda *x: jnp.stack(x), generated, deeper)
         new, old = draw_means(key_arms, arms, low, high)
-        best = jnp.argmax(
-            jnp.where(children, draw_means(key_children, state.below, low, high), -jnp.inf)
-        )
+        best = jnp.argmax(jnp.where(children, as_child, -jnp.inf))
         generates = ~children.any() | (new >= old)
         return jnp.where(generates, node, best).astype(jnp.int32), key, generates
 
-    start = (jnp.full((), -1, jnp.int32), key, jnp.zeros((), bool))
+    start = (jnp.full((), -1, jnp.int32), key_arms, jnp.zeros((), bool))
     return jax.lax.while_loop(lambda carry: ~carry[2], visit, start)[0]
 
 
@@ -120,6 +121,9 @@ def draw_means(
 ) -> Float[Array, "..."]:
     """One draw from the posterior of each arm's mean score, on the scale of [0, 1].
 
+    With the variance integrated out that is Student's t with nu degrees of freedom, drawn without
+    rejections (Bailey 1994, Mathematics of Computation 62).
+
     Args:
       key: for the draws.
       rewards: of the arms, arrays of one shape.
@@ -130,9 +134,11 @@ def draw_means(
       Draws in the shape of the arms.
     """
     mean, kappa, nu, tau_squared = posterior(rewards, low, high)
-    key_variance, key_mean = jax.random.split(key)
-    variance = nu * tau_squared / 2 / jax.random.gamma(key_variance, nu / 2)
-    return mean + jnp.sqrt(variance / kappa) * jax.random.normal(key_mean, mean.shape)
+    radius, angle = jax.random.uniform(key, (2, *mean.shape), minval=jnp.finfo(mean.dtype).tiny)
+    # U^(-2/nu) - 1 without cancellation where nu is large.
+    squared = nu * jnp.expm1(-2.0 / nu * jnp.log(radius))
+    student = jnp.sqrt(squared) * jnp.cos(2 * jnp.pi * angle)
+    return mean + jnp.sqrt(tau_squared / kappa) * student
 
 
 def posterior(rewards: Rewards, low, high):

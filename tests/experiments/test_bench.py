@@ -4,14 +4,28 @@ import json
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import optimizers
-from experiments.bench import core, overhead, recall, report, throughput, toy
+from experiments.bench import (
+    core,
+    overhead,
+    plain_search,
+    recall,
+    report,
+    selection,
+    throughput,
+    toy,
+)
 from experiments.bench.environments import environment, pinned
 from experiments.bench.overhead import OURS, Contender, WorkerFailed, measure
 from experiments.bench.peers import gome
 from gome_agent.text import optimise_text
+from optimizers import Operator
+from optimizers.search._tree import begin
 
 STEPS = 500
 MOST_CALLS, MOST_TOKENS = 4, 1500
@@ -124,16 +138,19 @@ def test_a_contender_that_fails_is_reported_with_its_reason(tmp_path):
 
 
 def test_a_peer_that_is_not_installed_is_reported(tmp_path):
-    for requirement in pinned():
+    for requirement in pinned("textgrad", "trace-opt", "gepa"):
         assert "==" in requirement
         assert requirement in environment(requirement, tmp_path, install=False).missing
     here, missing = overhead.contenders(tmp_path, install=False)
     assert here[0].name == OURS
-    assert len(missing) == len(pinned())
+    assert len(missing) == 3
     assert not list(tmp_path.iterdir())
 
 
 def test_all_tables_are_written(tmp_path):
+    choices, runs = selection.measure(
+        (6,), repetitions=2, batch=2, seconds=0.0, environments=tmp_path, install=False
+    )
     results = report.Results(
         quick=True,
         machine="a machine",
@@ -148,6 +165,8 @@ def test_all_tables_are_written(tmp_path):
         simulated=tuple(throughput.costs((4,), runs=3, steps=5, rounds=2)),
         scaling=tuple(throughput.scaling(2, runs=2, steps=4, dim=4, rounds=2)),
         memory=tuple(throughput.memory((5,), runs=2, dim=4)),
+        choices=tuple(choices),
+        runs=tuple(runs),
         seconds=1.0,
     )
     record = json.loads(json.dumps(results.record(), allow_nan=False))
@@ -155,6 +174,8 @@ def test_all_tables_are_written(tmp_path):
     assert all(cost > 0 for point in record["recall"] for cost in point.values())
     assert {line["body"] for line in record["throughput"]} == set(core.BODIES)
     assert all(line["steps_per_second"] > 0 for line in record["throughput"])
+    assert {line["how"] for line in record["choices"]} == {"host", "compiled", "python"}
+    assert all(line["per_second"] > 0 for line in record["runs"])
     loops = {line["loop"] for line in record["simulated"]}
     assert loops == {"floor", "rollout", "numpy", "python"}
     assert {line["size"] for line in record["scaling"]} == {"runs", "steps", "dim"}
@@ -165,3 +186,36 @@ def test_all_tables_are_written(tmp_path):
     for section in report.sections(results):
         assert section.title in page
         assert {len(row) for row in section.rows} == {len(section.head)}
+
+
+@pytest.mark.parametrize("name", plain_search.SEARCHES)
+def test_a_tree_made_at_once_is_the_tree_that_was_told(name):
+    """What is timed is the policy in the state that it would have come to."""
+    policy = optimizers.POLICIES[name]()
+    parents, scores = selection.random_tree(9)
+    state = selection.grown(policy, parents, scores, capacity=12)
+    told = policy.init(12)
+    for parent, score in zip(parents, scores, strict=True):
+        expansion = optimizers.Expansion(jnp.int32(parent), jnp.int32(Operator.IMPROVE))
+        told = begun(told, expansion)
+        zero = jnp.zeros(())
+        valid = jnp.ones((), bool)
+        seen = optimizers.Observation(jnp.zeros(1), jnp.float32(score), zero, zero, zero, valid)
+        told, _ = policy.tell(told, expansion, seen, valid)
+    for one, other in zip(jax.tree.leaves(state), jax.tree.leaves(told), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def begun(state, expansion):
+    tree = getattr(state, "tree", state)
+    tree = begin(tree, expansion)
+    return state._replace(tree=tree) if hasattr(state, "tree") else tree
+
+
+def test_the_plain_searches_choose_as_the_compiled_ones_do():
+    """AIDE without failures is greedy: the best node, after the drafts."""
+    parents, scores = selection.random_tree(9)
+    plain = plain_search.grown("aide", parents.tolist(), scores.tolist())
+    chosen = plain.ask()
+    assert chosen is plain.nodes[int(np.argmax(scores))]
+    assert plain_search.run("ab_mcts_a", 20, 5, seed=0) < 1.0

@@ -18,7 +18,8 @@ budget that is spent:
 - Rollouts are cut short: from s = 0.4 on at every third node of a branch, from s = 0.8 on at any
   node with probability 1/2; not at one that is at least as good as the four before it.
 - A repair that worked does not end its rollout. Reward of the last node: -1 if it failed, 0 for a
-  draft, 1.5 for a repair, else 1; and 1.5 more if it is better than all before.
+  draft, 1.5 for a repair, else 1; and 1.5 more if it is better than all before. By these rules a
+  new best hardly ever is a last node: it is not cut short, and a rollout goes on where it gains.
 
 Deviations: time is the share of the budget (the window of aggregation is 6 to 10 hours of 12). The
 other parent of a fusion (CROSSOVER) is the best node outside the branch, or of the branch if there

@@ -129,6 +129,8 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "aide_mlebench": search.aide_mlebench,
         "aira_greedy": search.aira_greedy,
         "aira_mcts": search.aira_mcts,
+        "ml_master": search.ml_master,
+        "mlevolve": search.mlevolve,
         "puct_traces": search.puct_traces,
         "ab_mcts_a": search.ab_mcts_a,
     }

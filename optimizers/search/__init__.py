@@ -9,6 +9,8 @@ from optimizers.search._aide import (
 from optimizers.search._aira_mcts import aira_mcts as aira_mcts
 from optimizers.search._beam import beam as beam
 from optimizers.search._best_of_n import best_of_n as best_of_n
+from optimizers.search._ml_master import ml_master as ml_master
+from optimizers.search._mlevolve import mlevolve as mlevolve
 from optimizers.search._puct_traces import puct_traces as puct_traces
 from optimizers.search._random_tree import random_tree as random_tree
 from optimizers.search._sequential import sequential as sequential

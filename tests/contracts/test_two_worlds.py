@@ -28,6 +28,7 @@ from optimizers import GATES, POLICIES, RULES, Operator, Strategy
 from optimizers.recipes import WRAPPERS
 from simulators import Recording, World, noisy_evaluator, noisy_oracle, quadratic, rollout
 
+pytestmark = pytest.mark.filterwarnings("ignore::optimizers.InertSchedule")
 DIM, STEPS = 5, 24
 COORDINATES = tuple(
     Directive(statement=f"increase coordinate {i}", component="model") for i in range(DIM)
@@ -104,6 +105,10 @@ def replies(trace, recording) -> Iterator[Diagnosis | Edit]:
                 yield whole.model_copy(
                     update={"amounts": tuple(float(x) for x in recording.params[step])}
                 )
+            case Operator.CROSSOVER:
+                parent = list(trace.slot).index(trace.parent[step])
+                moved = recording.params[step] - recording.params[parent]
+                yield whole.model_copy(update={"amounts": tuple(float(x) for x in moved)})
             case Operator.DEBUG:
                 yield Edit(script=script)
 

@@ -16,6 +16,7 @@ from optimizers import Operator, recipes
 from optimizers.serialization import dumps, loads, restore, save
 from tests.optimizers.test_serialization import same
 
+pytestmark = pytest.mark.filterwarnings("ignore::optimizers.InertSchedule")
 ROOT = Path(__file__).parents[2]
 STEPS, FIRST = 12, 5
 TARGET = np.array([1.0, -1.0, 0.5], np.float32)

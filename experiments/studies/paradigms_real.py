@@ -103,12 +103,17 @@ def finals(table: pd.DataFrame, config: Config, cost: float) -> dict[Arm, np.nda
         utility = utility.fillna(utility.min())
         utilities.append(utility / utility.std(ddof=1))
     last = last.assign(utility=pd.concat(utilities))
-    return {
-        (strategy, None if np.isnan(alignment) else alignment): group.utility.to_numpy().reshape(
-            len(config.tasks), config.seeds
+    shape = len(config.tasks), config.seeds
+    found: dict[Arm, np.ndarray] = {}
+    for strategy in config.searches:
+        found[strategy, None] = (
+            last.query("strategy == @strategy").utility.to_numpy().reshape(shape)
         )
-        for (strategy, alignment), group in last.groupby(["strategy", "alignment"], dropna=False)
-    }
+    for strategy in config.directed:
+        for rho in config.alignments:
+            rows = last.query("strategy == @strategy and alignment == @rho")
+            found[strategy, rho] = rows.utility.to_numpy().reshape(shape)
+    return found
 
 
 def best_search(utilities: dict[Arm, np.ndarray], config: Config) -> str:
@@ -164,7 +169,7 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     figure, axes = plt.subplots(2, columns, figsize=(3.3 * columns, 6.4))
     panels = axes.ravel()
     for task, panel in zip(config.tasks, panels, strict=False):
-        _task_panel(panel, table[table.world == task], task, config)
+        _task_panel(panel, table.query("world == @task"), task, config)
     for cost, panel in zip(config.costs, panels[len(config.tasks) :], strict=False):
         _lead_panel(panel, table, cost, config)
     for panel in panels[len(config.tasks) + len(config.costs) :]:
@@ -180,9 +185,9 @@ def _task_panel(axes: Axes, rows: pd.DataFrame, task: str, config: Config) -> No
     from gome_agent.tasks import registry
 
     metric = registry.load(task).facts.metric
-    end = rows[rows.evaluations == config.real_steps]
+    end = rows.query("evaluations == @config.real_steps")
     for name, series in zip((*config.directed, *config.searches), SERIES, strict=False):
-        mine = end[end.strategy == name]
+        mine = end.query("strategy == @name")
         if name in config.directed:
             by = mine.groupby("alignment").value.agg(["mean", "sem"])
             axes.errorbar(by.index, by["mean"], yerr=1.96 * by["sem"], ms=4, label=name, **series)
@@ -191,7 +196,7 @@ def _task_panel(axes: Axes, rows: pd.DataFrame, task: str, config: Config) -> No
             colour, dashes = series["color"], series["linestyle"]
             axes.axhline(mean, color=colour, ls=dashes, lw=1.2, label=LABELS.get(name, name))
             axes.axhspan(mean - half, mean + half, color=colour, alpha=0.1, lw=0)
-    draft = rows[(rows.evaluations == 1)].value.mean()
+    draft = rows.query("evaluations == 1").value.mean()
     axes.axhline(draft, color="#999999", ls=":", lw=1.0, label="first draft")
     if not metric.higher_is_better:
         axes.invert_yaxis()

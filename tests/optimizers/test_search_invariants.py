@@ -18,6 +18,8 @@ from simulators import noisy_evaluator, noisy_oracle, quadratic, rollout
 from simulators.rollout import World
 from tests.optimizers.test_policies import POLICIES, STEPS, Result, compiled, results, runs, seeds
 
+pytestmark = pytest.mark.filterwarnings("ignore::optimizers.InertSchedule")
+
 AT_ONCE = 3
 REPAIRS_AGAIN = {"ab_mcts_a"}
 """Where a failed node may have several repairs, side by side as well as one after another."""

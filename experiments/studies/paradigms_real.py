@@ -96,7 +96,8 @@ def finals(table: pd.DataFrame, config: Config, cost: float) -> dict[Arm, np.nda
 
     affordable = 1 + int((config.real_steps - 1) // cost)
     budget = np.where(table.alignment.isna(), config.real_steps, affordable)
-    last = table[table.evaluations == budget].sort_values(["world", "seed"])
+    last = table.assign(budget=budget).query("evaluations == budget")
+    last = last.sort_values(["world", "seed"])
     utilities = []
     for task, rows in last.groupby("world"):
         utility = rows.value.map(registry.load(str(task)).facts.metric.utility)

@@ -48,6 +48,9 @@ def run(
     seconds: Annotated[float, typer.Option(min=1, help="Wall clock of the whole run.")] = float(
         "inf"
     ),
+    budget: Annotated[
+        str, typer.Option(help="Further limits, e.g. 'evaluations=50,calls=90,money=2.5'.")
+    ] = "",
     seconds_per_run: Annotated[
         float, typer.Option(min=1, help="Wall clock of one script.")
     ] = 120.0,
@@ -69,6 +72,7 @@ def run(
         steps=steps,
         seed=seed,
         seconds=seconds,
+        budget=budget,
         seconds_per_run=seconds_per_run,
         diagnoses=diagnoses,
         sandbox=sandbox,

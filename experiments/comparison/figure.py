@@ -77,15 +77,17 @@ def _progress(axes: Axes, analysis: Analysis, config: Comparison, styles) -> Non
 
 
 def _forest(axes: Axes, analysis: Analysis, config: Comparison, styles) -> None:
-    rivals = analysis.table[analysis.table.strategy != config.baseline].reset_index(drop=True)
-    for place, row in rivals.iterrows():
-        colour = styles[row.strategy]["color"]
-        axes.plot([row.improvement_low, row.improvement_high], [place, place], color=colour, lw=2)
-        marker = styles[row.strategy]["marker"]
-        axes.plot(row.improvement, place, marker, color=colour, ms=6, clip_on=False)
+    rows = analysis.table.to_dict("records")
+    rivals = [row for row in rows if row["strategy"] != config.baseline]
+    for place, row in enumerate(rivals):
+        style = styles[row["strategy"]]
+        ends = [row["improvement_low"], row["improvement_high"]]
+        axes.plot(ends, [place, place], color=style["color"], lw=2)
+        dot = {"color": style["color"], "marker": style["marker"], "ms": 6, "clip_on": False}
+        axes.plot([row["improvement"]], [place], **dot)
         axes.annotate(
-            f"p = {row.p_holm:.2g}",
-            (1.0, float(place)),  # pyright: ignore[reportArgumentType]
+            f"p = {row['p_holm']:.2g}",
+            (1.0, place),
             xytext=(6, 0),
             textcoords="offset points",
             va="center",
@@ -94,7 +96,7 @@ def _forest(axes: Axes, analysis: Analysis, config: Comparison, styles) -> None:
             annotation_clip=False,
         )
     axes.axvline(0.5, color="#555555", lw=1, ls=":")
-    axes.set_yticks(range(len(rivals)), [_wrapped(name) for name in rivals.strategy])
+    axes.set_yticks(range(len(rivals)), [_wrapped(row["strategy"]) for row in rivals])
     axes.set_ylim(len(rivals) - 0.4, -0.6)
     axes.set_xlim(0, 1)
     axes.grid(axis="y", visible=False)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.markup import escape
 from rich.table import Table
 
@@ -36,7 +37,7 @@ def show(config: Comparison, out: Path) -> int:
     display.CONSOLE.print(_results(analysis, config))
     display.CONSOLE.print("[dim]spent on average[/]")
     display.CONSOLE.print(_spending(analysis))
-    for note in _notes(analysis, config):
+    for note in notes(analysis, config):
         display.CONSOLE.print(f"[dim]{escape(note)}[/]", soft_wrap=True)
     display.CONSOLE.print(
         f"figure {out / 'figure.svg'} · this table {out / 'summary.csv'} · every step "
@@ -61,7 +62,7 @@ def _results(analysis: Analysis, config: Comparison) -> Table:
 
 
 def _spending(analysis: Analysis) -> Table:
-    paid = [name for name in CURRENCIES if (analysis.table[name] > 0).any()]
+    paid = [name for name in CURRENCIES if np.any(analysis.table[name] > 0)]
     table = _with_strategies()
     for name in paid:
         table.add_column(name, justify="right", no_wrap=True)
@@ -80,31 +81,32 @@ def _name(row: dict[str, Any]) -> str:
     return f"[bold]{escape(row['strategy'])}"
 
 
-def _notes(analysis: Analysis, config: Comparison) -> list[str]:
+def notes(analysis: Analysis, config: Comparison) -> list[str]:
+    """What a reader of the tables has to know."""
     end = _amount(float(analysis.places[-1]))
-    notes = [
+    told = [
         f"final: mean; area: mean height of the progress curve up to {end} {analysis.unit}; "
         f"P(better): of a better final value than {config.baseline} in the same run, with 95 % "
         "interval; p: sign test, Holm over strategies."
     ]
     for row in analysis.table.to_dict("records"):
         if row["without"]:
-            notes.append(
+            told.append(
                 f"{row['strategy']}: {row['without']} of {row['runs']} runs had nothing valid; "
                 "for means they are as bad as the worst value shown."
             )
         if row["unspent"]:
-            notes.append(
+            told.append(
                 f"{row['strategy']}: {row['unspent']} of {row['runs']} runs took all "
                 f"{config.steps} steps with budget left; --steps allows more."
             )
     least, most = analysis.table.evaluations.min(), analysis.table.evaluations.max()
     if len(config.limits.limits) == 1 and most > 1.05 * least:
-        notes.append(
+        told.append(
             f"With as many steps, strategies spent {least:.4g} to {most:.4g} evaluations; "
             f"--budget evaluations={math.floor(least)} compares them at equal cost."
         )
-    return notes
+    return told
 
 
 def _limits(config: Comparison) -> str:

@@ -133,16 +133,16 @@ def analyse(table: pd.DataFrame, config: Comparison) -> Analysis:
 
 def _runs(table: pd.DataFrame, config: Comparison, sign: float, unit: str) -> dict[str, list[Run]]:
     """The runs of each strategy, in the same order of pairs."""
-    groups = dict(iter(table.groupby(["strategy", "run"])))
     pairs = sorted(table.run.unique())
     return {
-        name: [_run(groups.get((name, pair), table.iloc[:0]), config, sign, unit) for pair in pairs]
+        name: [_run(mine.loc[mine.run == pair], config, sign, unit) for pair in pairs]
         for name in config.strategies
+        for mine in [table.loc[table.strategy == name]]
     }
 
 
 def _run(rows: pd.DataFrame, config: Comparison, sign: float, unit: str) -> Run:
-    paid = rows[rows.paid.astype(bool)]
+    paid = rows.loc[rows.paid.astype(bool)]
     columns = paid[list(CURRENCIES)]
     spent = Spent(*columns.iloc[-1].tolist()) if len(paid) else Spent()
     limits = config.limits.limits

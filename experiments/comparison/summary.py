@@ -93,11 +93,9 @@ def analyse(table: pd.DataFrame, config: Comparison) -> Analysis:
     # Every count where there are few: a curve changes there only.
     few = unit in ("evaluations", "calls") and end <= GRID
     places = np.append(np.arange(end), end) if few else np.linspace(0.0, end, GRID)
-    curves, rows, base = {}, [], runs[config.baseline]
+    curves, rows = {}, []
     for name, mine in runs.items():
         heights = [np.nan_to_num(run.utility, nan=worst) for run in mine]
-        ends = [np.nan_to_num(run.final, neginf=worst) for run in mine]
-        base_ends = [np.nan_to_num(run.final, neginf=worst) for run in base]
         # A hair further, for sums that round.
         heights_at = [
             statistics.at(run.at, height, np.nan, places * (1 + 1e-9))
@@ -108,18 +106,15 @@ def analyse(table: pd.DataFrame, config: Comparison) -> Analysis:
             statistics.area(run.at, height, worst, end)
             for run, height in zip(mine, heights, strict=True)
         ]
+        finals = [np.nan_to_num(run.final, neginf=worst) for run in mine]
         row: dict[str, Any] = {"strategy": name, "runs": len(mine)}
-        row |= _columns("final", _turned(statistics.mean(ends, config.seed), sign))
+        row |= _columns("final", _turned(statistics.mean(finals, config.seed), sign))
         row |= _columns("area", _turned(statistics.mean(areas, config.seed), sign))
-        medals = sum(run.medal for run in mine)
         if config.is_task:
+            medals = sum(run.medal for run in mine)
             row |= _columns("medals", statistics.share(medals, len(mine)))
         if name != config.baseline:
-            finals, base_finals = ([run.final for run in each] for each in (mine, base))
-            row |= _columns("gain", statistics.mean_difference(ends, base_ends, config.seed))
-            improvement = statistics.probability_of_improvement(finals, base_finals, config.seed)
-            row |= _columns("improvement", improvement)
-            row["p"] = statistics.sign_test(finals, base_finals)
+            row |= _versus(mine, runs[config.baseline], worst, config.seed)
         spent = sum((run.spent for run in mine), Spent())
         row |= {currency: getattr(spent, currency) / len(mine) for currency in CURRENCIES}
         row["without"] = sum(run.final == -np.inf for run in mine)
@@ -154,6 +149,17 @@ def _run(rows: pd.DataFrame, config: Comparison, sign: float, unit: str) -> Run:
         medal=len(paid) > 0 and paid.medal.iloc[-1] in ("gold", "silver", "bronze"),
         unspent=len(paid) == len(rows) and len(limits) > 1 and left,
     )
+
+
+def _versus(mine: list[Run], base: list[Run], worst: float, seed: int) -> dict[str, float]:
+    """Gain and probability of improvement on the baseline."""
+    a, b = (np.array([run.final for run in each]) for each in (mine, base))
+    known_a, known_b = (np.nan_to_num(finals, neginf=worst) for finals in (a, b))
+    return {
+        **_columns("gain", statistics.mean_difference(known_a, known_b, seed)),
+        **_columns("improvement", statistics.probability_of_improvement(a, b, seed)),
+        "p": statistics.sign_test(a, b),
+    }
 
 
 def _common_end(runs: Mapping[str, list[Run]]) -> float:

@@ -48,6 +48,9 @@ def run(
     seconds: Annotated[float, typer.Option(min=1, help="Wall clock of the whole run.")] = float(
         "inf"
     ),
+    budget: Annotated[
+        str, typer.Option(help="Further limits, e.g. 'evaluations=50,calls=90,money=2.5'.")
+    ] = "",
     seconds_per_run: Annotated[
         float, typer.Option(min=1, help="Wall clock of one script.")
     ] = 120.0,
@@ -69,6 +72,7 @@ def run(
         steps=steps,
         seed=seed,
         seconds=seconds,
+        budget=budget,
         seconds_per_run=seconds_per_run,
         diagnoses=diagnoses,
         sandbox=sandbox,
@@ -180,6 +184,69 @@ def study(
     if out is None:
         raise typer.BadParameter("`gome study NAME` needs --out DIR", param_hint="--out")
     status = display.study(name, out, quick=quick, settings=settings or [])
+    if status:
+        raise typer.Exit(status)
+
+
+@app.command()
+def compare(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TASK_OR_WORLD", help="A task, or a world such as 'sphere(dim=40, rho=0.2)'."
+        ),
+    ],
+    strategies: Annotated[
+        str,
+        typer.Option(help="Two or more as for `gome run`, e.g. 'gome;aide(drafts=5);best_of_n'."),
+    ],
+    out: Out,
+    steps: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most candidates of a run; as many as the budget if not given."),
+    ] = None,
+    budget: Annotated[
+        str, typer.Option(help="Limits of a run, e.g. 'evaluations=50,money=2.5,seconds=12h'.")
+    ] = "",
+    seeds: Annotated[int, typer.Option(min=2, help="Paired runs of each strategy.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="The first of them.")] = 0,
+    baseline: Annotated[
+        str | None, typer.Option(help="What the others are compared with; the first one.")
+    ] = None,
+    reasoner: Annotated[str, typer.Option(help="On a task; as for `gome run`.")] = "expert",
+    cost: Annotated[
+        float | None,
+        typer.Option(help="On a world: price of a diagnosed step in undirected ones, as money."),
+    ] = None,
+    per_call: Annotated[
+        str, typer.Option(help="Price of a reasoner's call, e.g. 'tokens=2000,money=0.01'.")
+    ] = "",
+    seconds_per_run: Annotated[
+        float, typer.Option(min=1, help="Wall clock of one script.")
+    ] = 120.0,
+    sandbox: Annotated[str | None, typer.Option(help="Backend, on a task.")] = None,
+) -> None:
+    """Compare strategies on a task or a synthetic world: paired runs at one budget."""
+    from experiments.comparison.compare import Comparison, default_steps
+    from experiments.comparison.show import show
+    from experiments.spec import split
+
+    names = split(strategies)
+    config = Comparison(
+        target=target.strip(),
+        strategies=names,
+        baseline=baseline.strip() if baseline else next(iter(names), ""),
+        steps=default_steps(budget) if steps is None else steps,
+        budget=budget,
+        seeds=seeds,
+        seed=seed,
+        reasoner=reasoner,
+        cost=cost,
+        per_call=per_call,
+        seconds_per_run=seconds_per_run,
+        sandbox=sandbox,
+    )
+    status = show(config, out)
     if status:
         raise typer.Exit(status)
 

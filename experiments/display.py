@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 from rich.console import Console
 from rich.markup import escape
@@ -21,6 +21,11 @@ from rich.progress import (
 from rich.table import Table
 
 from experiments import runs, spec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.study import Study
 
 CONSOLE = Console(highlight=False)
 
@@ -154,10 +159,29 @@ def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:
       Exit status: 0, 1 if the study's own verdict says that it failed, 130 if it was interrupted.
     """
     from experiments import studies
-    from experiments.study import execute
 
     found = studies.load(name)
     config = configure(found.quick if quick else found.full, settings)
+    table = follow(found, config, out)
+    if table is None:
+        return 130
+    CONSOLE.print(
+        f"figure {out / 'figure.svg'} · table {out / 'table.csv'} (and .parquet)", soft_wrap=True
+    )
+    failure = found.verdict(table, config) if found.verdict else None
+    if failure:
+        CONSOLE.print(f"[red]failed[/]: {escape(failure)}")
+    return 1 if failure else 0
+
+
+def follow(study: Study, config: Any, out: Path) -> pd.DataFrame | None:
+    """Run a study with a progress bar over its cells.
+
+    Returns:
+      The table; `None` if it was interrupted, after saying how to go on.
+    """
+    from experiments.study import execute
+
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -168,7 +192,7 @@ def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:
         TimeRemainingColumn(),
         console=CONSOLE,
     ) as progress:
-        bar = progress.add_task(name, total=None)
+        bar = progress.add_task(study.name, total=None)
         finished = [0]
 
         def on_cell(done, total, cell, cached) -> None:
@@ -178,7 +202,7 @@ def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:
             progress.update(bar, total=total, completed=done, description=escape(words + kept))
 
         try:
-            table = execute(found, config, out, on_cell)
+            return execute(study, config, out, on_cell)
         except KeyboardInterrupt:
             progress.stop()
             CONSOLE.print(
@@ -186,14 +210,7 @@ def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:
                 f"{out / 'cells'}; the same command goes on from there",
                 soft_wrap=True,
             )
-            return 130
-    CONSOLE.print(
-        f"figure {out / 'figure.svg'} · table {out / 'table.csv'} (and .parquet)", soft_wrap=True
-    )
-    failure = found.verdict(table, config) if found.verdict else None
-    if failure:
-        CONSOLE.print(f"[red]failed[/]: {escape(failure)}")
-    return 1 if failure else 0
+            return None
 
 
 def configure(config: Any, settings: Sequence[str]) -> Any:

@@ -17,7 +17,6 @@ import jax.numpy as jnp
 import optimizers
 from experiments.spec import build_reasoner, build_strategy
 from gome_agent import loop, records, sandbox
-from gome_agent.budget import Budget
 from gome_agent.evaluator import Evaluator, SandboxEvaluator, step_folder
 from gome_agent.journal import Journal
 from gome_agent.reasoners.base import HasVocabulary
@@ -25,6 +24,7 @@ from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.tasks import registry
 from gome_agent.tasks.base import Task
 from optimizers import cached, hashed_ngrams
+from optimizers.budget import parse_budget
 
 PACKAGES = ("jax", "optax", "numpy", "scipy", "scikit-learn", "pandas")
 
@@ -40,6 +40,8 @@ class RunConfig:
     seed: int = 0
     seconds: float = float("inf")
     """Wall clock of the whole run."""
+    budget: str = ""
+    """Further limits of it, as `optimizers.budget.parse_budget` reads them."""
     seconds_per_run: float = 120.0
     """Wall clock of one script."""
     memory_gib: float = 4.0
@@ -78,14 +80,14 @@ def execute(
       The summary, as saved in `summary.json`.
 
     Raises:
-      SpecError, DiagnosesError, UnknownTask, JournalError, SandboxUnavailable: before anything is
-        run.
+      SpecError, BudgetError, DiagnosesError, UnknownTask, JournalError, SandboxUnavailable: before
+        anything is run.
     """
     task = registry.load(config.task)
     strategy = build_strategy(config.strategy)
     _require_aggregation(strategy, config.diagnoses)
     reasoner = build_reasoner(config.reasoner)
-    budget = Budget(config.steps, config.seconds)
+    budget = parse_budget(config.budget, steps=config.steps, seconds=config.seconds)
     backend = sandbox.detect(config.sandbox)
     out.mkdir(parents=True, exist_ok=True)
     with Journal.create(out / "journal.sqlite") as journal:
@@ -149,6 +151,9 @@ def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) 
         "metric": metric.name,
         "higher_is_better": metric.higher_is_better,
         "evaluations": result.evaluations,
+        "calls": result.spent.calls,
+        "tokens": result.spent.tokens,
+        "money": result.spent.money,
         "accepted": sum(step.accepted and step.replicates > 0 for step in result.steps),
         "withheld": sum(step.replicates == 0 for step in result.steps),
         "rejected": sum(

@@ -62,6 +62,35 @@ def parse(text: str) -> Spec:
     return Spec(path.group(), spec.args, spec.kwargs) if path else spec
 
 
+def split(text: str) -> tuple[str, ...]:
+    """Several specs in one text, between commas or semicolons outside of brackets and quotes.
+
+    Raises:
+      SpecError: a bracket or quote does not close.
+
+    Example:
+      >>> split("gome; aide(drafts=5, debug_prob=1.0), best_of_n")
+      ('gome', 'aide(drafts=5, debug_prob=1.0)', 'best_of_n')
+    """
+    parts, depth, quote = [""], 0, ""
+    for letter in text:
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "'\"":
+            quote = letter
+        elif letter in "([{":
+            depth += 1
+        elif letter in ")]}":
+            depth -= 1
+        if letter in ",;" and depth == 0 and not quote:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    if depth or quote:
+        raise SpecError(f"cannot read {text!r}: a bracket or a quote does not close")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
 def _read(node: ast.expr, text: str) -> Any:
     match node:
         case ast.Name(id=name):

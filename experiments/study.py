@@ -47,6 +47,9 @@ class Study:
     verdict: Callable[[pd.DataFrame, Any], str | None] | None = None
     """`(table, config) -> why the study fails`, for studies that test something; the command then
     exits with an error."""
+    decides: Callable[[Any, Cell], Any] | None = None
+    """`(config, cell) -> all that the cell's rows depend on`, for studies of which parts can be
+    kept when others change; the whole configuration and the cell if not given."""
 
 
 def execute(
@@ -60,7 +63,8 @@ def execute(
     Args:
       study: what to run.
       config: an instance of the study's configuration.
-      out: folder, created. Cells finished earlier with the same configuration are not run again.
+      out: folder, created. Cells finished earlier with the same configuration (see `Study.decides`)
+        are not run again.
       on_cell: told `(cells done, cells in all, the cell, whether it was kept from before)`.
 
     Returns:
@@ -134,7 +138,9 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _digest(study: Study, config: Any, cell: Cell) -> str:
-    text = json.dumps([study.name, dataclasses.asdict(config), dict(cell)], sort_keys=True)
+    everything = [dataclasses.asdict(config), dict(cell)]
+    decides = study.decides(config, cell) if study.decides else everything
+    text = json.dumps([study.name, decides], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,8 +32,20 @@ from gome_agent.reasoners.base import (
     Ranked,
     Reasoner,
     Solution,
+    usage_of,
 )
-from gome_agent.records import Result, Step, attempt_of, history_of, named, outcome_of, reason_of
+from gome_agent.records import (
+    DIVERGED,
+    SAME_AGAIN,
+    Answer,
+    Result,
+    Step,
+    attempt_of,
+    history_of,
+    named,
+    outcome_of,
+    reason_of,
+)
 from gome_agent.schemas import Directive, Edit
 from gome_agent.tasks.base import Task
 from gome_agent.validation import measured_gain
@@ -69,13 +82,14 @@ class Agent:
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        self.ledger = Ledger(self.budget, usage=partial(usage_of, self.reasoner))
         self._compiled = Compiled(self.strategy)
         self._lexicon = Lexicon(self.capacity)
         self.state = optimizers.init(
             self.strategy,
             jnp.zeros(self.capacity),
             jax.random.key(self.seed),
-            self.budget.steps,
+            int(self.budget.steps),
         )
         self._asked = self._compiled.ask(self.state)
         self._steps: list[Step] = []
@@ -83,7 +97,6 @@ class Agent:
         self._node_step: dict[int, int] = {}
         draws = getattr(self.reasoner, "draws", True)
         self._undrawn = None if draws else np.random.default_rng(self.seed)
-        self.ledger = Ledger(self.budget)
 
     @property
     def lexicon(self) -> Lexicon:
@@ -108,8 +121,7 @@ class Agent:
         return Result(
             steps=tuple(self._steps),
             chosen=self._choose(),
-            evaluations=self.ledger.evaluations,
-            seconds=self.ledger.elapsed,
+            spent=self.ledger.spent,
             ended_by=ended_by,
         )
 
@@ -140,6 +152,7 @@ class Agent:
             gain_stderr=settled.gain_stderr,
             reason=reason_of(operator, solution, settled),
             replicates=settled.replicates,
+            spent=self.ledger.spent,
         )
         self._steps.append(step)
         self._attempts.append(attempt_of(step))
@@ -161,12 +174,13 @@ class Agent:
 
     # -- the world's answers -------------------------------------------------------------------
 
-    def _answer(self, number, operator, asked: Asked, parent, rng) -> _Answer:
+    def _answer(self, number, operator, asked: Asked, parent, rng) -> Answer:
         """Ask the reasoner for a candidate; a reasoner that fails gives an answer without one."""
         brief = self._brief()
         # A draft has no parent and does not look at the source.
         source = self._steps[parent].solution if parent is not None else Solution("", valid=False)
         proposed = None
+        self.ledger.calls += operator != Operator.DESCEND  # a directed step counts its own
         try:
             match operator:
                 case Operator.DESCEND:
@@ -174,10 +188,10 @@ class Agent:
                     proposed = self._compiled.propose(self.state, asked.expansion, direction)
                     if not proposed.finite:
                         proposed = None
-                        raise NoEdit(_DIVERGED)
+                        raise NoEdit(DIVERGED)
                     if proposed.withheld:
                         self._record("withheld", number)
-                        return _Answer(proposed.proposal, None, proposed.base, "")
+                        return Answer(proposed.proposal, None, proposed.base, "")
                     edit = self._carry_out(number, brief, source, proposed.update, rng)
                 case Operator.IMPROVE:
                     edit = self.reasoner.improve(brief, source, rng)
@@ -189,9 +203,9 @@ class Agent:
             self._fail(number, failure)
             reason = str(failure) or type(failure).__name__
             if proposed:
-                return _Answer(proposed.proposal, None, proposed.base, reason)
+                return Answer(proposed.proposal, None, proposed.base, reason)
             stayed = self._compiled.stay(self.state, asked.expansion)
-            return _Answer(stayed, None, np.asarray(stayed.params), reason)
+            return Answer(stayed, None, np.asarray(stayed.params), reason)
         moved = self._amounts(number, edit)
         if proposed:
             proposal, params = proposed.proposal, proposed.base + moved * proposed.update
@@ -206,7 +220,7 @@ class Agent:
             amounts=list(edit.amounts),
             note=edit.note,
         )
-        return _Answer(proposal, edit, params, "")
+        return Answer(proposal, edit, params, "")
 
     def _direction(self, number, brief, source, asked: Asked, rng) -> np.ndarray:
         """The textual gradient at a solution, over the lexicon's slots; several are stacked.
@@ -236,6 +250,7 @@ class Agent:
     def _diagnose(self, number, brief, source, rng) -> tuple[np.ndarray, list[int]]:
         """One diagnosis as a vector over the lexicon's slots, and which of them changed hands."""
         self.journal.checkpoint()
+        self.ledger.calls += 1
         diagnosis = self.reasoner.diagnose(brief, source, rng)
         encoding = optimizers.encode(self._lexicon, diagnosis.to_core(), number, self.embed)
         self._lexicon = encoding.lexicon
@@ -265,6 +280,7 @@ class Agent:
             ],
         )
         self.journal.checkpoint()
+        self.ledger.calls += 1
         return self.reasoner.edit(brief, source, ranked, rng)
 
     def _amounts(self, number: int, edit: Edit) -> np.ndarray:
@@ -290,9 +306,7 @@ class Agent:
 
     # -- measurements --------------------------------------------------------------------------
 
-    def _measure(
-        self, number: int, answer: _Answer, parent: int | None
-    ) -> tuple[Solution, Settled]:
+    def _measure(self, number: int, answer: Answer, parent: int | None) -> tuple[Solution, Settled]:
         """Evaluate a candidate, as often as the gate wants, and settle the step."""
         proposal, run = answer.proposal, self.state
         before = self._steps[parent].solution if parent is not None else None
@@ -312,7 +326,7 @@ class Agent:
             parent_again = self._replicate(number, parent, before.script, replicate)
             same = again.folds and again.folds == solution.folds
             if again.valid and (same or not parent_again.valid):
-                reason = parent_again.failure or _SAME_AGAIN
+                reason = parent_again.failure or SAME_AGAIN
                 self._record("failed", number, error="Replicate", reason=reason)
                 break
             seen = self._compare(answer.params, again, parent_again)
@@ -328,7 +342,7 @@ class Agent:
         more = int(observation.replicates) < self.strategy.gate.replicates
         undecided = more and bool(observation.valid)
         undecided = undecided and bool(self._compiled.undecided(self.state.gate, observation))
-        return undecided and self.ledger.seconds_left > 0
+        return undecided and self.ledger.affords(evaluations=2)
 
     def _evaluate(self, number: int, edit: Edit) -> Solution:
         solution = self._execute(edit.script, number, 0)
@@ -378,20 +392,3 @@ class Agent:
 
     def _record(self, kind, step: int, **payload: Any) -> None:
         self.journal.append(kind, payload, step)
-
-
-_DIVERGED = "the rule's update is not finite: it diverged, or divides by zero"
-_SAME_AGAIN = (
-    "a replicate gave the same folds, so that measuring again tells nothing new: does the script "
-    "read the seed of its validation split from the file `replicate`?"
-)
-
-
-class _Answer(NamedTuple):
-    """A candidate as the world made it; no edit if the reasoner failed or was not asked."""
-
-    proposal: optimizers.Proposal
-    edit: Edit | None
-    params: np.ndarray
-    """Where it ended up; the parent's if there is no edit."""
-    failure: str

@@ -15,6 +15,23 @@ from gome_agent.journal import digest
 from gome_agent.reasoners.base import Attempt, Solution
 from gome_agent.schemas import Edit
 from optimizers import Operator
+from optimizers.budget import Spent
+
+DIVERGED = "the rule's update is not finite: it diverged, or divides by zero"
+SAME_AGAIN = (
+    "a replicate gave the same folds, so that measuring again tells nothing new: does the script "
+    "read the seed of its validation split from the file `replicate`?"
+)
+
+
+class Answer(NamedTuple):
+    """A candidate as the world made it; no edit if the reasoner failed or was not asked."""
+
+    proposal: optimizers.Proposal
+    edit: Edit | None
+    params: np.ndarray
+    """Where it ended up; the parent's if there is no edit."""
+    failure: str
 
 
 class Step(NamedTuple):
@@ -31,6 +48,8 @@ class Step(NamedTuple):
     reason: str
     replicates: int = 1
     """Measurements that were pooled; 0 for a step that was withheld."""
+    spent: Spent = Spent()
+    """By the run, this step included."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +59,18 @@ class Result:
     steps: tuple[Step, ...]
     chosen: int | None
     """Step whose solution the selector submits; `None` if nothing valid was found."""
-    evaluations: int
-    seconds: float
+    spent: Spent
     ended_by: str
+
+    @property
+    def evaluations(self) -> int:
+        """Measurements, those of repairs and replicates included."""
+        return self.spent.evaluations
+
+    @property
+    def seconds(self) -> float:
+        """Wall clock."""
+        return self.spent.seconds
 
     @property
     def best(self) -> Step | None:

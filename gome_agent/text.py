@@ -19,12 +19,13 @@ from gome_agent.budget import Budget
 from gome_agent.journal import Journal
 from gome_agent.loop import Agent, Result
 from gome_agent.reasoners._replies import CLOSING, OPENING
-from gome_agent.reasoners.base import Brief, Ranked, Reasoner, Solution
+from gome_agent.reasoners.base import Brief, Ranked, Reasoner, Solution, usage_of
 from gome_agent.reasoners.prompted import Complete, Prompted
 from gome_agent.schemas import Diagnosis, Edit
 from gome_agent.tasks.base import Grade, InvalidSubmission, Metric, TaskFacts
 from gome_agent.validation import standard_error
 from optimizers import Strategy
+from optimizers.budget import Spent
 
 Evaluate = Callable[[str], Sequence[tuple[float, str]]]
 """From a text to `(score, feedback)` of each example, in a fixed order; higher is better."""
@@ -117,6 +118,11 @@ class StartingFrom:
     def draws(self) -> bool:
         """Whether the inner reasoner uses the generator that it is passed."""
         return getattr(self.inner, "draws", True)
+
+    @property
+    def usage(self) -> Spent | None:
+        """What the inner reasoner has spent, if it can tell."""
+        return usage_of(self.inner)
 
     def draft(self, brief: Brief, rng: np.random.Generator) -> Edit:
         """The text to start from; no model is asked."""

@@ -31,6 +31,12 @@ from optimizers.base import (
     UpdateRule as UpdateRule,
     learns_from_rejections as learns_from_rejections,
 )
+from optimizers.budget import (
+    Budget as Budget,
+    BudgetError as BudgetError,
+    Spent as Spent,
+    parse_budget as parse_budget,
+)
 from optimizers.claims import Claim as Claim
 from optimizers.laws import (
     Basis as Basis,

@@ -11,8 +11,10 @@ from simulators.batches import log_progress as log_progress, simulate as simulat
 from simulators.checkpoints import Checkpoint as Checkpoint
 from simulators.costs import (
     Prices as Prices,
+    calls as calls,
     cost as cost,
     loss_within as loss_within,
+    spending as spending,
     spent as spent,
 )
 from simulators.discrete_oracles import (

@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
+from optimizers import Operator
+from optimizers.budget import Spent
 from simulators.rollout import Trace
 
 
@@ -72,3 +75,47 @@ def loss_within(
     steps = trace.parent_loss.shape[-1]
     reached = jnp.take_along_axis(trace.parent_loss, jnp.clip(done, 0, steps - 1), axis=-1)
     return jnp.where((done > 0) & (done < steps), reached, jnp.nan)
+
+
+def calls(trace: Trace, diagnoses: int = 1) -> Int[Array, "*runs steps"]:
+    """How often the reasoner of an agent would have been asked at each step.
+
+    Every operator takes one answer, DESCEND takes the diagnoses before it; a step without
+    evaluations was withheld after its diagnoses.
+
+    Args:
+      trace: any.
+      diagnoses: of one directed step, as in `World`.
+    """
+    carried_out = (trace.operator != Operator.DESCEND) | (trace.evaluations > 0)
+    return diagnoses * jnp.asarray(trace.diagnosed, int) + carried_out
+
+
+def spending(
+    trace: Trace,
+    *,
+    call: Spent = Spent(),  # noqa: B008
+    prices: Prices = Prices(0.0),  # noqa: B008
+    diagnoses: int = 1,
+) -> Spent:
+    """What was spent after each step, in every currency; `Budget.pays` tells how far it would go.
+
+    Args:
+      trace: with steps on the last axis.
+      call: tokens, money and seconds of one call of the reasoner; its other fields play no part.
+      prices: of anything else that costs money.
+      diagnoses: of one directed step, as in `World`.
+
+    Returns:
+      NumPy arrays in double precision, shape `(*runs, steps)`; non-decreasing along the last axis.
+    """
+    asked = np.asarray(calls(trace, diagnoses), float)
+    each = Spent(
+        evaluations=np.asarray(trace.evaluations, float),
+        calls=asked,
+        tokens=asked * call.tokens,
+        money=asked * call.money + np.asarray(cost(trace, prices), float),
+        seconds=asked * call.seconds + np.asarray(trace.seconds, float),
+        steps=np.ones_like(asked),
+    )
+    return Spent(*(np.cumsum(amount, axis=-1) for amount in each))

@@ -7,6 +7,7 @@
 from gome_agent.reasoners.base import (
     Attempt as Attempt,
     Brief as Brief,
+    HasUsage as HasUsage,
     HasVocabulary as HasVocabulary,
     MalformedReply as MalformedReply,
     NoEdit as NoEdit,

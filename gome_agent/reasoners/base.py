@@ -17,6 +17,7 @@ import numpy as np
 from gome_agent.journal import digest
 from gome_agent.schemas import Diagnosis, Directive, Edit
 from gome_agent.tasks.base import TaskFacts
+from optimizers.budget import Spent
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,21 @@ class HasVocabulary(Protocol):
     def vocabulary(self, brief: Brief, parent: Solution) -> tuple[Directive, ...]:
         """The directives that apply to this parent, in a fixed order."""
         ...
+
+
+@runtime_checkable
+class HasUsage(Protocol):
+    """A reasoner that can tell what it has spent since it was made."""
+
+    @property
+    def usage(self) -> Spent | None:
+        """Calls, tokens and money; `None` if it turns out that it cannot tell."""
+        ...
+
+
+def usage_of(reasoner: object) -> Spent | None:
+    """What a reasoner (or a model behind one) has spent since it was made, if it can tell."""
+    return reasoner.usage if isinstance(reasoner, HasUsage) else None
 
 
 def script_digest(script: str) -> str:

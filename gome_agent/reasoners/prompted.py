@@ -20,8 +20,16 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from gome_agent.reasoners._replies import parse_json, parse_solution
-from gome_agent.reasoners.base import Brief, MalformedReply, NoEdit, Ranked, Solution
+from gome_agent.reasoners.base import (
+    Brief,
+    MalformedReply,
+    NoEdit,
+    Ranked,
+    Solution,
+    usage_of,
+)
 from gome_agent.schemas import Component, Diagnosis, Directive, Edit
+from optimizers.budget import Spent
 
 Complete = Callable[[str], str]
 """Any model: the whole prompt in, the whole reply out."""
@@ -95,6 +103,11 @@ class Prompted:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def usage(self) -> Spent | None:
+        """What the model has spent, if `complete` can tell by an attribute `usage`."""
+        return usage_of(self._complete)
 
     @property
     def prompt_digest(self) -> str:

@@ -19,8 +19,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gome_agent.reasoners.base import Brief, HasVocabulary, Ranked, Reasoner, Solution
+from gome_agent.reasoners.base import (
+    Brief,
+    HasVocabulary,
+    Ranked,
+    Reasoner,
+    Solution,
+    usage_of,
+)
 from gome_agent.schemas import Diagnosis, Directive, Edit, Suggestion
+from optimizers.budget import Spent
 
 
 class Unreliable:
@@ -65,6 +73,11 @@ class Unreliable:
         extra = f", bias={self._bias:g}" if self._bias else ""
         extra += f", hallucination={self._hallucination:g}" if self._hallucination else ""
         return f"unreliable({self._inner.name}, rho={self._rho:g}{extra})"
+
+    @property
+    def usage(self) -> Spent | None:
+        """What the inner reasoner has spent, if it can tell."""
+        return usage_of(self._inner)
 
     def vocabulary(self, brief: Brief, parent: Solution) -> tuple[Directive, ...]:
         """The inner reasoner's vocabulary; empty if it has none."""

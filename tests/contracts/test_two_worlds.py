@@ -26,7 +26,15 @@ from gome_agent.schemas import Diagnosis, Directive, Edit, Suggestion
 from gome_theory import Reliability
 from optimizers import GATES, POLICIES, RULES, Operator, Strategy
 from optimizers.recipes import WRAPPERS
-from simulators import Recording, World, noisy_evaluator, noisy_oracle, quadratic, rollout
+from simulators import (
+    Recording,
+    World,
+    noisy_evaluator,
+    noisy_oracle,
+    quadratic,
+    rollout,
+    spending,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore::optimizers.InertSchedule")
 DIM, STEPS = 5, 24
@@ -159,3 +167,7 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
         np.testing.assert_allclose(real, recording.params[step], atol=1e-6)
     chosen = int(optimizers.choose(strategy.selector, trace.history))
     assert result.chosen == (chosen if chosen >= 0 else None)
+    paid = spending(trace, diagnoses=world.diagnoses)
+    for currency in ("evaluations", "calls", "steps"):
+        counted = [getattr(step.spent, currency) for step in result.steps]
+        assert counted == getattr(paid, currency).tolist()

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
-from optimizers import History, Strategy
+from optimizers import History, Strategy, choose
 
 
 def submitted(strategy: Strategy, history: History) -> Int[Array, " steps"]:
@@ -21,6 +21,6 @@ def submitted(strategy: Strategy, history: History) -> Int[Array, " steps"]:
     def after(step):
         seen = steps <= step
         past = history._replace(valid=history.valid & seen, accepted=history.accepted & seen)
-        return strategy.selector(past)
+        return choose(strategy.selector, past)
 
     return jax.lax.map(after, steps)

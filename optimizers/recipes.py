@@ -131,6 +131,9 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "aira_mcts": search.aira_mcts,
         "puct_traces": search.puct_traces,
         "ab_mcts_a": search.ab_mcts_a,
+        "aira_evo": search.aira_evo,
+        "map_elites": search.map_elites,
+        "gepa_pareto": search.gepa_pareto,
     }
 )
 GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(

@@ -26,6 +26,22 @@ class Result:
     score: float
     valid: bool
     accepted: bool
+    folds: tuple[float, ...] | None = None
+    """Fold scores, for policies that ask for them; the score on each if not given."""
+    params: tuple[float, ...] = (0.0,)
+
+    def observed(self, folds=0):
+        """What a policy is told of it."""
+        seen = np.float32(self.score if self.valid else np.nan)
+        return optimizers.Observation(
+            params=np.array(self.params, np.float32),
+            score=seen,
+            stderr=np.float32(0),
+            gain=np.float32(0),
+            gain_stderr=np.float32(0),
+            valid=np.bool_(self.valid),
+            folds=np.array(self.folds or [seen] * folds, np.float32) if folds else None,
+        )
 
 
 results = st.builds(
@@ -47,20 +63,19 @@ def compiled(policy):
 
 def played(policy, run, seed=0, capacity=None):
     """Every (parent, operator, slot) of a policy that meets these results in turn."""
+    for expansion, slot, _ in watched(policy, run, seed, capacity):
+        yield int(expansion.parent), int(expansion.operator), int(slot)
+
+
+def watched(policy, run, seed=0, capacity=None):
+    """Every expansion and slot, with the policy's state after it."""
     ask, tell = compiled(policy)
     state = policy.init(policy.capacity(STEPS) if capacity is None else capacity)
     for i, result in enumerate(run):
         expansion, state = ask(state, jax.random.fold_in(jax.random.key(seed), i))
-        observation = optimizers.Observation(
-            params=np.zeros(1, np.float32),
-            score=np.float32(result.score if result.valid else np.nan),
-            stderr=np.float32(0),
-            gain=np.float32(0),
-            gain_stderr=np.float32(0),
-            valid=np.bool_(result.valid),
-        )
+        observation = result.observed(policy.folds)
         state, slot = tell(state, expansion, observation, np.bool_(result.accepted))
-        yield int(expansion.parent), int(expansion.operator), int(slot)
+        yield expansion, int(slot), state
 
 
 # --- sequential ----------------------------------------------------------------------------------

@@ -266,8 +266,9 @@ def _descend(family: Family, expansion: Expansion, row, entered) -> Family:
     nodes = family.above.shape[0]
     above = jnp.zeros((nodes,), bool)
     for parent in (expansion.parent, expansion.other):
-        own = family.above[parent].at[parent].set(True)
-        above |= jnp.where(parent >= 0, own, False)
+        if parent is not None:
+            own = family.above[parent].at[parent].set(True)
+            above |= jnp.where(parent >= 0, own, False)
     return family._replace(above=family.above.at[row].set(above, mode="drop"), due=entered)
 
 

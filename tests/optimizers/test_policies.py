@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import functools
+import random
 from dataclasses import dataclass
 
 import jax
@@ -76,6 +78,43 @@ def watched(policy, run, seed=0, capacity=None):
         observation = result.observed(policy.folds)
         state, slot = tell(state, expansion, observation, np.bool_(result.accepted))
         yield expansion, int(slot), state
+
+
+def overlapping(policy, run, seed, width):
+    """As `watched`, with so many in flight, told in random order."""
+    ask, tell = compiled(policy)
+    rng, state, flying = random.Random(seed), policy.init(policy.capacity(STEPS)), []
+    for i, result in enumerate(run):
+        while len(flying) < min(width, len(run) - i):
+            key = jax.random.fold_in(jax.random.key(seed), i + len(flying))
+            expansion, state = ask(state, key)
+            flying.append(expansion)
+        expansion = flying.pop(rng.randrange(len(flying)))
+        accepted = np.bool_(result.accepted)
+        state, slot = tell(state, expansion, result.observed(policy.folds), accepted)
+        yield expansion, int(slot), state
+
+
+@functools.cache
+def _asked_by_many(policy):
+    return jax.jit(jax.vmap(policy.ask, (None, 0)))
+
+
+def asked_often(policy, state, draws=4000):
+    """How often each (parent, operator, other) is asked for in this state, over many keys."""
+    asked, _ = _asked_by_many(policy)(state, jax.random.split(jax.random.key(1), draws))
+    other = np.full(draws, -1) if asked.other is None else asked.other
+    triples = zip(asked.parent.tolist(), asked.operator.tolist(), np.asarray(other).tolist())
+    return collections.Counter(triples)
+
+
+def assert_chances(counts, chances):
+    """Counts agree with exact probabilities, and nothing else was counted."""
+    assert set(counts) <= {key for key, chance in chances.items() if chance > 0}
+    draws = sum(counts.values())
+    chance = np.array(list(chances.values()))
+    share = np.array([counts[key] for key in chances]) / draws
+    assert_estimate(share, chance, np.sqrt(chance * (1 - chance) / draws))
 
 
 # --- sequential ----------------------------------------------------------------------------------

@@ -58,9 +58,13 @@ kept = runs.map(lambda run: [Result(r.score, r.valid, r.valid) for r in run])
 seeds = st.integers(0, 2**20)
 
 
+# These programs run a few hundred times: what costs is to compile them.
+quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
 @functools.cache
 def compiled(policy):
-    return jax.jit(policy.ask), jax.jit(policy.tell)
+    return quickly(policy.ask), quickly(policy.tell)
 
 
 def played(policy, run, seed=0, capacity=None):
@@ -97,15 +101,15 @@ def overlapping(policy, run, seed, width):
 
 @functools.cache
 def _asked_by_many(policy):
-    return jax.jit(jax.vmap(policy.ask, (None, 0)))
+    return quickly(jax.vmap(policy.ask, (None, 0)))
 
 
 def asked_often(policy, state, draws=4000):
     """How often each (parent, operator, other) is asked for in this state, over many keys."""
     asked, _ = _asked_by_many(policy)(state, jax.random.split(jax.random.key(1), draws))
     other = np.full(draws, -1) if asked.other is None else asked.other
-    triples = zip(asked.parent.tolist(), asked.operator.tolist(), np.asarray(other).tolist())
-    return collections.Counter(triples)
+    triples = np.stack([asked.parent, asked.operator, other], axis=1)
+    return collections.Counter(map(tuple, triples.tolist()))
 
 
 def assert_chances(counts, chances):

@@ -181,7 +181,7 @@ def test_grids_and_parents_are_the_described_ones(name, run, seed):
 
 
 def test_parents_have_the_described_probabilities():
-    """Of three islands: 0, with two of its three members among the archive's three, and 2, empty."""
+    """Island 0, two of whose three members are in the archive of three, and island 2, empty."""
     policy = search.map_elites(3, 4, archive=3, migration_interval=20)
     reference = Reference(islands=3, bins=4, archive=3, interval=20)
     run = [

@@ -201,7 +201,9 @@ def test_by_hand():
         max_debug_depth=1,
     )
     run = told(0.0, None, 4.0, 1.0, 3.0, None, None, 2.0, 8.0, 3.75, 0.0)
-    assert [triple(expansion) for expansion, *_ in watched(policy, run)] == [
+    seen = list(watched(policy, run))
+    assert np.flatnonzero(seen[-1][2].member).tolist() == [0, 2, 4, 8, 9]
+    assert [triple(expansion) for expansion, *_ in seen] == [
         (-1, DRAFT, -1),
         (-1, DRAFT, -1),
         (1, DEBUG, -1),  # Generation 0: 0 and 4, of mean 2.

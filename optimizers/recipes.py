@@ -133,6 +133,9 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "mlevolve": search.mlevolve,
         "puct_traces": search.puct_traces,
         "ab_mcts_a": search.ab_mcts_a,
+        "aira_evo": search.aira_evo,
+        "map_elites": search.map_elites,
+        "gepa_pareto": search.gepa_pareto,
     }
 )
 GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(

@@ -68,6 +68,7 @@ from simulators.rollout import (
 from simulators.summaries import (
     Summary as Summary,
     acceptance_rate as acceptance_rate,
+    best_loss_within_summary as best_loss_within_summary,
     combined as combined,
     log_progress_summary as log_progress_summary,
     loss_within_summary as loss_within_summary,

@@ -85,6 +85,33 @@ def loss_within_summary(prices: Prices, budgets: Float[Array, " budgets"]) -> Su
     return Summary(init, update, lambda state: state[2])
 
 
+def best_loss_within_summary(prices: Prices, budget: float) -> Summary:
+    """True loss of the candidate with the best score that a budget pays for.
+
+    What `selectors.best` would submit. A step counts if all of it is paid.
+
+    Args:
+      prices: what things cost.
+      budget: in the same currency.
+
+    Returns:
+      A summary whose value is NaN where no valid candidate was paid for.
+    """
+    limit = budget * (1 + 1e-6)
+
+    def init():
+        return jnp.zeros(()), jnp.full((), -jnp.inf), jnp.full((), jnp.nan)
+
+    def update(state, step, seen):
+        paid, best, loss = state
+        paid = paid + cost(seen, prices)
+        history = seen.history
+        better = (paid <= limit) & history.valid & (history.score > best)
+        return paid, jnp.where(better, seen.score, best), jnp.where(better, seen.loss, loss)
+
+    return Summary(init, update, lambda state: state[2])
+
+
 def mean_summary(quantity: Callable[[Trace], Array], first: int = 0) -> Summary:
     """Mean over the steps of any quantity of a step, e.g. `lambda seen: seen.accepted`.
 

@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.studies.leads import Lead
 from experiments.study import Cell, Rows, Study
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-RESAMPLES = 2000
 LABELS = {"hill_climb": "hill climbing", "aide(drafts=3)": "AIDE, 3 drafts"}
 
 
@@ -67,22 +67,6 @@ def run_cell(config: Config, cell: Cell, scratch: Path) -> Rows:
 
 Arm = tuple[str, float | None]
 """A strategy and the reasoner's alignment; None for a search, which does not listen."""
-
-
-class Lead(NamedTuple):
-    """Of a directed rule over a search, by alignment, at one price."""
-
-    alignments: np.ndarray
-    runs: np.ndarray
-    """Standardised leads, shape `(tasks, seeds, alignments)`; ties are 0."""
-
-    def resampled(self, statistic: Any) -> np.ndarray:
-        """A statistic of the runs under the bootstrap: seeds within each task."""
-        tasks, seeds, _ = self.runs.shape
-        rng = np.random.default_rng(0)
-        picks = rng.integers(seeds, size=(RESAMPLES, tasks, seeds))
-        rows = np.arange(tasks)[:, None]
-        return np.array([statistic(self.runs[rows, pick]) for pick in picks])
 
 
 def finals(table: pd.DataFrame, config: Config, cost: float) -> dict[Arm, np.ndarray]:
@@ -129,37 +113,6 @@ def lead(utilities: dict[Arm, np.ndarray], rule: str, search: str, config: Confi
     """Of a rule over a search at every alignment."""
     mine = np.stack([utilities[rule, rho] for rho in config.alignments], axis=-1)
     return Lead(np.array(config.alignments), mine - utilities[search, None][..., None])
-
-
-def crossover(found: Lead) -> tuple[float, float, float]:
-    """Where the mean lead first becomes positive for good, with its 95 % bootstrap interval.
-
-    Linear between alignments; 0 where the rule leads throughout, infinity where it never does.
-    """
-
-    def root(runs: np.ndarray) -> float:
-        mean = runs.mean(axis=(0, 1))
-        behind = np.flatnonzero(mean <= 0)
-        if behind.size == 0:
-            return 0.0
-        i = behind[-1]
-        if i == mean.size - 1:
-            return np.inf
-        x = found.alignments
-        return float(x[i] + (x[i + 1] - x[i]) * -mean[i] / (mean[i + 1] - mean[i]))
-
-    low, high = np.quantile(found.resampled(root), [0.025, 0.975], method="nearest")
-    return root(found.runs), float(low), float(high)
-
-
-def probability_of_improvement(found: Lead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Share of paired runs in which the rule ends better, ties half, with 95 % intervals."""
-
-    def share(runs: np.ndarray) -> np.ndarray:
-        return (0.5 + 0.5 * np.sign(runs)).mean(axis=(0, 1))
-
-    low, high = np.quantile(found.resampled(share), [0.025, 0.975], axis=0)
-    return share(found.runs), low, high
 
 
 def figure(table: pd.DataFrame, config: Config) -> Figure:
@@ -211,9 +164,7 @@ def _lead_panel(axes: Axes, table: pd.DataFrame, cost: float, config: Config) ->
     search = best_search(utilities, config)
     for rule, series in zip(config.directed, SERIES, strict=False):
         found = lead(utilities, rule, search, config)
-        samples = found.resampled(lambda runs: runs.mean(axis=(0, 1)))
-        low, high = np.quantile(samples, [0.025, 0.975], axis=0)
-        mean = found.runs.mean(axis=(0, 1))
+        mean, low, high = found.mean()
         axes.plot(found.alignments, mean, ms=4, label=rule, **series)
         axes.fill_between(found.alignments, low, high, color=series["color"], alpha=0.15, lw=0)
     axes.axhline(0.0, color="#555555", lw=1.0)

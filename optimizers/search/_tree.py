@@ -108,6 +108,14 @@ def choose_uniformly(key: Key[Array, ""], allowed: Bool[Array, " nodes"]) -> Int
     return jnp.argmax(jax.random.gumbel(key, allowed.shape) + jnp.where(allowed, 0.0, -jnp.inf))
 
 
+def choose_by_weight(
+    key: Key[Array, ""], log_weight: Float[Array, " n"], allowed: Bool[Array, " n"]
+) -> Int[Array, ""]:
+    """A random index among the allowed ones, with probability proportional to its weight."""
+    noisy = jax.random.gumbel(key, allowed.shape) + log_weight
+    return jnp.argmax(jnp.where(allowed, noisy, -jnp.inf))
+
+
 class HoldsTree(Protocol):
     """State of a policy that keeps a tree beside other things."""
 

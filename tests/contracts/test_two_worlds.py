@@ -133,7 +133,7 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
         landscape=quadratic(np.geomspace(1.0, 0.1, DIM)),
         reasoner=noisy_oracle(Reliability(alignment=0.6, hallucination=0.1)),
         proposer=noisy_oracle(Reliability(alignment=0.0), scale=0.4),
-        evaluator=noisy_evaluator(0.02, crash_rate=0.15),
+        evaluator=noisy_evaluator(0.02, crash_rate=0.15, folds=strategy.policy.folds),
         diagnoses=3 if name.startswith("three diagnoses") else 1,
     )
     seed = 7

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import functools
+import random
 from dataclasses import dataclass
 
 import jax
@@ -26,6 +28,22 @@ class Result:
     score: float
     valid: bool
     accepted: bool
+    folds: tuple[float, ...] | None = None
+    """Fold scores, for policies that ask for them; the score on each if not given."""
+    params: tuple[float, ...] = (0.0,)
+
+    def observed(self, folds=0):
+        """What a policy is told of it."""
+        seen = np.float32(self.score if self.valid else np.nan)
+        return optimizers.Observation(
+            params=np.array(self.params, np.float32),
+            score=seen,
+            stderr=np.float32(0),
+            gain=np.float32(0),
+            gain_stderr=np.float32(0),
+            valid=np.bool_(self.valid),
+            folds=np.array(self.folds or [seen] * folds, np.float32) if folds else None,
+        )
 
 
 results = st.builds(
@@ -40,27 +58,67 @@ kept = runs.map(lambda run: [Result(r.score, r.valid, r.valid) for r in run])
 seeds = st.integers(0, 2**20)
 
 
+# These programs run a few hundred times: what costs is to compile them.
+quickly = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+
 @functools.cache
 def compiled(policy):
-    return jax.jit(policy.ask), jax.jit(policy.tell)
+    return quickly(policy.ask), quickly(policy.tell)
 
 
 def played(policy, run, seed=0, capacity=None):
     """Every (parent, operator, slot) of a policy that meets these results in turn."""
+    for expansion, slot, _ in watched(policy, run, seed, capacity):
+        yield int(expansion.parent), int(expansion.operator), int(slot)
+
+
+def watched(policy, run, seed=0, capacity=None):
+    """Every expansion and slot, with the policy's state after it."""
     ask, tell = compiled(policy)
     state = policy.init(policy.capacity(STEPS) if capacity is None else capacity)
     for i, result in enumerate(run):
         expansion, state = ask(state, jax.random.fold_in(jax.random.key(seed), i))
-        observation = optimizers.Observation(
-            params=np.zeros(1, np.float32),
-            score=np.float32(result.score if result.valid else np.nan),
-            stderr=np.float32(0),
-            gain=np.float32(0),
-            gain_stderr=np.float32(0),
-            valid=np.bool_(result.valid),
-        )
+        observation = result.observed(policy.folds)
         state, slot = tell(state, expansion, observation, np.bool_(result.accepted))
-        yield int(expansion.parent), int(expansion.operator), int(slot)
+        yield expansion, int(slot), state
+
+
+def overlapping(policy, run, seed, width):
+    """As `watched`, with so many in flight, told in random order."""
+    ask, tell = compiled(policy)
+    rng, state, flying = random.Random(seed), policy.init(policy.capacity(STEPS)), []
+    for i, result in enumerate(run):
+        while len(flying) < min(width, len(run) - i):
+            key = jax.random.fold_in(jax.random.key(seed), i + len(flying))
+            expansion, state = ask(state, key)
+            flying.append(expansion)
+        expansion = flying.pop(rng.randrange(len(flying)))
+        accepted = np.bool_(result.accepted)
+        state, slot = tell(state, expansion, result.observed(policy.folds), accepted)
+        yield expansion, int(slot), state
+
+
+@functools.cache
+def _asked_by_many(policy):
+    return quickly(jax.vmap(policy.ask, (None, 0)))
+
+
+def asked_often(policy, state, draws=4000):
+    """How often each (parent, operator, other) is asked for in this state, over many keys."""
+    asked, _ = _asked_by_many(policy)(state, jax.random.split(jax.random.key(1), draws))
+    other = np.full(draws, -1) if asked.other is None else asked.other
+    triples = np.stack([asked.parent, asked.operator, other], axis=1)
+    return collections.Counter(map(tuple, triples.tolist()))
+
+
+def assert_chances(counts, chances):
+    """Counts agree with exact probabilities, and nothing else was counted."""
+    assert set(counts) <= {key for key, chance in chances.items() if chance > 0}
+    draws = sum(counts.values())
+    chance = np.array(list(chances.values()))
+    share = np.array([counts[key] for key in chances]) / draws
+    assert_estimate(share, chance, np.sqrt(chance * (1 - chance) / draws))
 
 
 # --- sequential ----------------------------------------------------------------------------------

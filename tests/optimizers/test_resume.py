@@ -62,6 +62,8 @@ STRATEGIES = {
 def stepper(strategy, *, diagnoses=()):
     """One compiled step of a noisy quadratic, where a fifth of the candidates fail."""
 
+    folds = strategy.policy.folds
+
     @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def step(run):
         noise, start, oracle, fails = jax.random.split(jax.random.fold_in(run.key, run.step), 4)
@@ -73,7 +75,13 @@ def stepper(strategy, *, diagnoses=()):
         params = jnp.where(drafts, jax.random.normal(start, base.shape), proposal.params)
         score = 0.1 * jax.random.normal(noise) - ((params - TARGET) ** 2).sum()
         observation = optimizers.observe(
-            run, expansion, params, score, stderr=0.1, valid=jax.random.uniform(fails) > 0.2
+            run,
+            expansion,
+            params,
+            score,
+            stderr=0.1,
+            valid=jax.random.uniform(fails) > 0.2,
+            folds=score + jax.random.normal(noise, (folds,)) if folds else None,
         )
         return optimizers.settle(strategy, run, proposal, observation)
 

@@ -16,6 +16,7 @@ from simulators import (
     Prices,
     World,
     acceptance_rate,
+    best_loss_within_summary,
     combined,
     log_progress,
     log_progress_summary,
@@ -25,6 +26,7 @@ from simulators import (
     noisy_evaluator,
     noisy_oracle,
     simulate,
+    spent,
     sphere,
     summarize,
     sweep,
@@ -36,6 +38,7 @@ SUMMARY = combined(
     rate=log_progress_summary(),
     accepted=acceptance_rate(),
     within=loss_within_summary(PRICES, jnp.asarray(BUDGETS)),
+    submitted=best_loss_within_summary(PRICES, 9.0),
 )
 CONDITIONS = np.array([0.2, 0.5, 0.8], np.float32)
 SIZE = {"steps": 12, "runs": 5}
@@ -74,6 +77,11 @@ def test_a_summary_is_what_the_trace_would_tell(whole):
     np.testing.assert_allclose(whole["within"], within, rtol=1e-6)
     assert np.isfinite(within[..., 1]).all()
     assert np.isnan(within[..., 3]).all()  # A budget that outlasts the run.
+    paid = np.asarray(spent(trace, PRICES)) <= 9.0
+    chosen = np.where(paid, trace.score, -np.inf).argmax(axis=-1)[..., None]
+    submitted = np.take_along_axis(np.asarray(trace.loss), chosen, axis=-1)[..., 0]
+    np.testing.assert_allclose(whole["submitted"], submitted, rtol=1e-6)
+    assert not paid.all()
 
 
 @pytest.mark.parametrize("chunk", [4, 2])

@@ -128,6 +128,9 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "aira_mcts": search.aira_mcts,
         "puct_traces": search.puct_traces,
         "ab_mcts_a": search.ab_mcts_a,
+        "hand_over": search.hand_over,
+        "bandit": search.bandit,
+        "auto": search.auto,
     }
 )
 GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(

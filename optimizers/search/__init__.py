@@ -7,8 +7,11 @@ from optimizers.search._aide import (
     aira_greedy as aira_greedy,
 )
 from optimizers.search._aira_mcts import aira_mcts as aira_mcts
+from optimizers.search._auto import auto as auto
+from optimizers.search._bandit import bandit as bandit
 from optimizers.search._beam import beam as beam
 from optimizers.search._best_of_n import best_of_n as best_of_n
+from optimizers.search._hand_over import hand_over as hand_over
 from optimizers.search._puct_traces import puct_traces as puct_traces
 from optimizers.search._random_tree import random_tree as random_tree
 from optimizers.search._sequential import sequential as sequential

@@ -24,6 +24,7 @@ _MODULES = {
     "ablation": "experiments.studies.ablation",
     "selection": "experiments.studies.selection",
     "rugged": "experiments.studies.rugged",
+    "hybrids": "experiments.studies.hybrids",
 }
 
 

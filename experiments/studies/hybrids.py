@@ -176,13 +176,14 @@ def _other_worlds(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     from experiments.style import series_of
 
     rows = _only(rows, cost=config.shown_cost)
-    others = [world for world in config.worlds if world not in _spheres(config)]
+    others = [world for world in rows.world.unique() if world not in _spheres(config)]
     for world, style in series_of(others).items():
         _curve(axes, _only(rows, world=world), style, world)
     _allowed(axes, config)
     axes.axhline(0.0, color="#555555", lw=0.8)
     axes.set(xlabel=r"scaled alignment $r$", ylabel="regret of auto")
-    axes.legend(fontsize=7.5)
+    if others:
+        axes.legend(fontsize=7.5)
     axes.set_title(f"auto in other worlds (c = {config.shown_cost:g})")
 
 

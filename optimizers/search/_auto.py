@@ -9,6 +9,9 @@ the size of gains to the improvement rate; for undirected steps that rate too, w
 
 Directed errors persist, so that successive steps repeat each other: the lag-one correlation k of
 their outcomes makes n steps worth n (1 - k) / (1 + k).
+
+Not covered: repairs that a side's crashes cause; priors are those without noise, which pulls
+improvement rates towards 1/2.
 """
 
 from __future__ import annotations
@@ -110,8 +113,9 @@ def auto(
 
     After two steps of each it stays with a side until the lead of the other, in logarithms of
     progress per cost, exceeds `margin`. The other is probed with the probability that it is the
-    better one, given the lead and `exploration` times its standard error, and at least once in 50
-    steps (in 50 times the cost, for directed steps), so that a reasoner that changes is noticed.
+    better one, given the lead and `exploration` times its standard error, and on average at least
+    once in 50 steps (in 50 times the cost, for directed steps), so that a reasoner that changes is
+    noticed.
 
     Args:
       base: chooses the nodes; `aide(drafts=1)` if not given. Use the gate that it needs: `always`

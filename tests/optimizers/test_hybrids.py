@@ -16,10 +16,12 @@ from hypothesis import assume, given, strategies as st
 
 import gome_theory
 import optimizers
+from gome_theory import Reliability
 from optimizers import Operator, search
 from optimizers.search import _auto, _gated_progress
 from optimizers.search._gain_scale import RATE, TYPICAL
 from optimizers.search._hybrid import _CHOICE
+from simulators import World, noisy_evaluator, noisy_oracle, rollout, sphere
 from tests.optimizers.test_policies import compiled, played, runs, seeds
 from tests.statistical import assert_estimate, assert_exceeds
 
@@ -116,6 +118,26 @@ def test_the_unit_of_the_score_changes_no_choice(policy, script, seed, power):
 
     elsewhere = [(scaled(directed), scaled(undirected)) for directed, undirected in script]
     assert operators(policy, script, seed) == operators(policy, elsewhere, seed)
+
+
+@pytest.mark.parametrize("hybrid", [search.auto, search.bandit, search.hand_over])
+def test_without_noise_the_greedy_tree_and_a_gated_sequence_are_the_same_run(hybrid):
+    """The default base with the gate `always`, and `sequential` with the gate `improved`."""
+    world = World(
+        sphere(8),
+        noisy_oracle(Reliability(alignment=0.4)),
+        noisy_oracle(Reliability(alignment=0.0), scale=0.4),
+        noisy_evaluator(),
+    )
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def traced(strategy):
+        return rollout(strategy, world, jax.random.key(3), 40)[0]
+
+    tree = traced(optimizers.undirected(hybrid(), rule=optimizers.sgd(0.4)))
+    gated = traced(optimizers.directed(optimizers.sgd(0.4), policy=hybrid(search.sequential())))
+    np.testing.assert_array_equal(tree.operator, gated.operator)
+    np.testing.assert_allclose(tree.parent_loss[1:], gated.parent_loss[1:], rtol=1e-5)
 
 
 # --- hand-over -----------------------------------------------------------------------------------

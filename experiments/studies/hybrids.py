@@ -155,21 +155,23 @@ def _curve(axes: Axes, rows: pd.DataFrame, style: dict[str, Any], label: str | N
 
 def _over_budget(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
     """The worst of all alignments, for each sphere and cost."""
-    from experiments.style import SERIES, label_end
+    from experiments.style import SERIES
 
     for style, cost in zip(SERIES, config.costs, strict=False):
         for world, line in zip(_spheres(config), ("-", ":"), strict=False):
             seen = _only(rows, cost=cost, world=world)
             worst = seen.groupby("budget").regret.max()
-            axes.plot(worst.index, worst, line, color=style["color"], marker="o", ms=3.5)
-            if line == "-":
-                label_end(axes, worst.index, worst, f"c = {cost:g}", style["color"])
+            label = f"c = {cost:g}" if line == "-" else None
+            axes.plot(
+                worst.index, worst, line, color=style["color"], marker="o", ms=3.5, label=label
+            )
     _allowed(axes, config)
     axes.set_xscale("log")
     axes.set_xticks(config.budgets, [f"{budget:g}" for budget in config.budgets])
     axes.minorticks_off()
     axes.set(ylim=(0, None), xlabel="budget, in undirected steps", ylabel="largest regret over r")
-    axes.set_title("auto needs a budget to learn from" + _lines(config))
+    axes.legend()
+    axes.set_title("auto: worst alignment" + _lines(config))
 
 
 def _other_worlds(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
@@ -181,21 +183,24 @@ def _other_worlds(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
         _curve(axes, _only(rows, world=world), style, world)
     _allowed(axes, config)
     axes.axhline(0.0, color="#555555", lw=0.8)
+    axes.margins(y=0.15)
     axes.set(xlabel=r"scaled alignment $r$", ylabel="regret of auto")
     if others:
-        axes.legend(fontsize=7.5)
+        axes.legend(fontsize=7.5, loc="upper right")
     axes.set_title(f"auto in other worlds (c = {config.shown_cost:g})")
 
 
 def _sides(axes: Axes, rows: pd.DataFrame, config: Config) -> None:
-    from experiments.style import SERIES, label_at
+    from experiments.style import SERIES
 
     for style, cost in zip(SERIES, config.costs, strict=False):
         seen = _only(rows, cost=cost)
-        axes.plot(seen.r, seen.directed, marker="o", ms=3.5, color=style["color"])
-        label_at(axes, seen.r, seen.directed, 1.0, f"c = {cost:g}", style["color"], (8, -6))
+        axes.plot(
+            seen.r, seen.directed, marker="o", ms=3.5, color=style["color"], label=f"c = {cost:g}"
+        )
         _mark_crossover(axes, _dim(config), cost, style["color"])
     axes.set(ylim=(0, 1), xlabel=r"scaled alignment $r$", ylabel="share of directed steps")
+    axes.legend(loc="lower right")
     axes.set_title("auto changes sides near the crossover")
 
 

@@ -170,7 +170,8 @@ def build_strategy(text: str) -> Strategy:
 
     `gate`, `policy`, `rule` and `selector` may be given to any of them:
     `adam(learning_rate=0.1, gate=improved_beyond_noise(z=2))`. A wrapper takes a rule first:
-    `clipped(adam(learning_rate=0.1), max_norm=1)`.
+    `clipped(adam(learning_rate=0.1), max_norm=1)`. A hybrid may take a policy that
+    chooses its nodes: `auto(base=aira_mcts(children=3), cost=3)`.
 
     Raises:
       SpecError: as `parse`, `resolve` and `call`.
@@ -216,12 +217,18 @@ def _parts(spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, value in spec.kwargs.items()
         if name in tables
     }
-    rest = {
-        name: _operator(value) if name == "operator" else value
-        for name, value in spec.kwargs.items()
-        if name not in tables
-    }
-    return parts, rest
+    rest = {name: value for name, value in spec.kwargs.items() if name not in tables}
+    return parts, _with_choices(rest)
+
+
+def _with_choices(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a policy, in which its operator and a base policy are built."""
+    built = dict(kwargs)
+    if "operator" in built:
+        built["operator"] = _operator(built["operator"])
+    if isinstance(built.get("base"), Spec):
+        built["base"] = _part("policy", built["base"], recipes.POLICIES)
+    return built
 
 
 def _part(kind: str, value: Any, table: Mapping[str, Any]) -> Any:
@@ -231,7 +238,8 @@ def _part(kind: str, value: Any, table: Mapping[str, Any]) -> Any:
     if kind == "rule":
         return _rule(value)
     found = resolve(value, table, kind)
-    return call(found, value, value.args, value.kwargs)
+    kwargs = _with_choices(value.kwargs) if kind == "policy" else value.kwargs
+    return call(found, value, value.args, kwargs)
 
 
 def _as_spec(value: Any) -> Any:
@@ -271,7 +279,7 @@ def _with_inner_rules(
         if isinstance(value, Spec):
             raise SpecError(
                 f"`{value.name}` in `{spec.name}(...)` is a name: arguments are numbers, strings, "
-                "True, False or None, but for gate, policy, rule, selector and operator"
+                "True, False or None, but for gate, policy, base, rule, selector and operator"
             )
     return args, kwargs
 

@@ -136,6 +136,9 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "aira_evo": search.aira_evo,
         "map_elites": search.map_elites,
         "gepa_pareto": search.gepa_pareto,
+        "hand_over": search.hand_over,
+        "bandit": search.bandit,
+        "auto": search.auto,
     }
 )
 GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(

@@ -26,6 +26,7 @@ _MODULES = {
     "rugged": "experiments.studies.rugged",
     "paradigms": "experiments.studies.paradigms",
     "paradigms_real": "experiments.studies.paradigms_real",
+    "hybrids": "experiments.studies.hybrids",
 }
 
 

@@ -144,7 +144,7 @@ def simulated(
             policy,
             optimizers.sgd(step),
             optimizers.gates.improved(),
-            optimizers.selectors.best,
+            optimizers.selectors.best(),
         )
         return strategy, setting.build(alignment, search_step, setting.dim)
 

@@ -56,4 +56,15 @@ def hand_over(
         done = state.done | (steps >= after)
         return HandOverState(steps, idle, done if patience is None else done | (idle >= patience))
 
-    return hybrid(base, Chooser(init, lambda state, key: state.done ^ reverse, learn))
+    policy = hybrid(base, Chooser(init, lambda state, key: state.done ^ reverse, learn))
+
+    def inert(total: int):
+        reasons = list(policy.inert(total))
+        if after >= total:
+            reasons.append(
+                f"hand_over(after={after}) does not hand over within {total} evaluations"
+                + (": lower `after`" if patience is None else f" unless {patience} steps fail")
+            )
+        return reasons
+
+    return policy._replace(inert=inert)

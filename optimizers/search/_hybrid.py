@@ -56,7 +56,7 @@ def hybrid(base: Policy | None, chooser: Chooser) -> Policy:
         directed = chooser.directed(state.chooser, jax.random.fold_in(key, _CHOICE))
         side = jnp.where(directed, Operator.DESCEND, Operator.IMPROVE)
         operator = jnp.where(_is_step(expansion), side, expansion.operator).astype(jnp.int32)
-        return Expansion(expansion.parent, operator), state._replace(base=base_state)
+        return expansion._replace(operator=operator), state._replace(base=base_state)
 
     def tell(state: HybridState, expansion, observation, accepted):
         base_state, slot = inner.tell(state.base, expansion, observation, accepted)
@@ -66,11 +66,14 @@ def hybrid(base: Policy | None, chooser: Chooser) -> Policy:
         kept = jax.tree.map(lambda new, old: jnp.where(counts, new, old), learned, state.chooser)
         return HybridState(base_state, kept), slot
 
-    return Policy(
-        capacity=inner.capacity,
+    def cancel(state: HybridState, expansion):
+        return state._replace(base=inner.cancel(state.base, expansion))
+
+    return inner._replace(
         init=lambda capacity: HybridState(inner.init(capacity), chooser.init()),
         ask=ask,
         tell=tell,
+        cancel=cancel,
     )
 
 

@@ -25,7 +25,7 @@ from simulators import World, noisy_evaluator, noisy_oracle, rollout, sphere
 from tests.optimizers.test_policies import compiled, played, runs, seeds
 from tests.statistical import assert_estimate, assert_exceeds
 
-DRAFT, DESCEND, IMPROVE, DEBUG = Operator
+DRAFT, DESCEND, IMPROVE, DEBUG, CROSSOVER = Operator
 STEPS = 24
 NORMAL = NormalDist()
 
@@ -451,3 +451,10 @@ def test_auto_notices_a_reasoner_that_changes():
 def test_errors_name_the_argument(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_a_hand_over_that_cannot_happen_is_told():
+    assert search.hand_over(after=20).inert(21) == []
+    (reason,) = search.hand_over(after=20).inert(20)
+    assert "does not hand over within 20" in reason
+    assert len(search.hand_over(search.ml_master(), after=20).inert(5)) > 1  # and of its base

@@ -10,9 +10,9 @@ script's, is a recorded failed step, and the run goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,9 +20,10 @@ import numpy as np
 
 import optimizers
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
-from gome_agent.compiled import Asked, Compiled, Seen, Settled
+from gome_agent.compiled import Asked, Compiled
 from gome_agent.evaluator import Evaluator
 from gome_agent.journal import Journal
+from gome_agent.measuring import Answer, Bench
 from gome_agent.reasoners.base import (
     Attempt,
     Brief,
@@ -32,11 +33,10 @@ from gome_agent.reasoners.base import (
     Reasoner,
     Solution,
 )
-from gome_agent.records import Result, Step, attempt_of, history_of, named, outcome_of, reason_of
+from gome_agent.records import Result, Step, attempt_of, history_of, named, reason_of
 from gome_agent.schemas import Directive, Edit
 from gome_agent.tasks.base import Task
-from gome_agent.validation import measured_gain
-from optimizers import Embedder, Lexicon, Observation, Operator, Strategy
+from optimizers import Embedder, Lexicon, Operator, Strategy
 
 SHOWN_WEIGHTS = 20
 
@@ -84,6 +84,15 @@ class Agent:
         draws = getattr(self.reasoner, "draws", True)
         self._undrawn = None if draws else np.random.default_rng(self.seed)
         self.ledger = Ledger(self.budget)
+        self._bench = Bench(
+            self.task,
+            self.strategy,
+            self._compiled,
+            self.evaluator,
+            self.journal,
+            self.ledger,
+            self.seconds_per_run,
+        )
 
     @property
     def lexicon(self) -> Lexicon:
@@ -120,10 +129,14 @@ class Agent:
         asked = self._asked
         self.state = self.state._replace(policy=asked.policy)
         operator, parent = asked.operator, self._node_step.get(asked.parent)
-        self._record("asked", number, operator=operator.name, parent=parent)
+        other = self._node_step.get(asked.other)
+        crossed = {} if other is None else {"other": other}
+        self._record("asked", number, operator=operator.name, parent=parent, **crossed)
 
-        answer = self._answer(number, operator, asked, parent, rng)
-        solution, settled = self._measure(number, answer, parent)
+        before = None if parent is None else self._steps[parent].solution
+        second = None if other is None else self._steps[other].solution
+        answer = self._answer(number, asked, before or _NOTHING, second or _NOTHING, rng)
+        solution, settled = self._bench.measure(number, self.state, answer, parent, before)
         self.state, self._asked = settled.run, settled.next
         self.ledger.steps += 1
 
@@ -133,6 +146,7 @@ class Agent:
             step=number,
             operator=operator,
             parent=parent,
+            other=other,
             edit=answer.edit,
             solution=solution,
             accepted=settled.accepted,
@@ -161,14 +175,12 @@ class Agent:
 
     # -- the world's answers -------------------------------------------------------------------
 
-    def _answer(self, number, operator, asked: Asked, parent, rng) -> _Answer:
+    def _answer(self, number, asked: Asked, source, other, rng) -> Answer:
         """Ask the reasoner for a candidate; a reasoner that fails gives an answer without one."""
         brief = self._brief()
-        # A draft has no parent and does not look at the source.
-        source = self._steps[parent].solution if parent is not None else Solution("", valid=False)
         proposed = None
         try:
-            match operator:
+            match asked.operator:
                 case Operator.DESCEND:
                     direction = self._direction(number, brief, source, asked, rng)
                     proposed = self._compiled.propose(self.state, asked.expansion, direction)
@@ -177,10 +189,12 @@ class Agent:
                         raise NoEdit(_DIVERGED)
                     if proposed.withheld:
                         self._record("withheld", number)
-                        return _Answer(proposed.proposal, None, proposed.base, "")
+                        return Answer(proposed.proposal, None, proposed.base, "")
                     edit = self._carry_out(number, brief, source, proposed.update, rng)
                 case Operator.IMPROVE:
                     edit = self.reasoner.improve(brief, source, rng)
+                case Operator.CROSSOVER:
+                    edit = self.reasoner.crossover(brief, source, other, rng)
                 case Operator.DEBUG:
                     edit = self.reasoner.debug(brief, source, rng)
                 case Operator.DRAFT:
@@ -189,9 +203,9 @@ class Agent:
             self._fail(number, failure)
             reason = str(failure) or type(failure).__name__
             if proposed:
-                return _Answer(proposed.proposal, None, proposed.base, reason)
+                return Answer(proposed.proposal, None, proposed.base, reason)
             stayed = self._compiled.stay(self.state, asked.expansion)
-            return _Answer(stayed, None, np.asarray(stayed.params), reason)
+            return Answer(stayed, None, np.asarray(stayed.params), reason)
         moved = self._amounts(number, edit)
         if proposed:
             proposal, params = proposed.proposal, proposed.base + moved * proposed.update
@@ -206,7 +220,7 @@ class Agent:
             amounts=list(edit.amounts),
             note=edit.note,
         )
-        return _Answer(proposal, edit, params, "")
+        return Answer(proposal, edit, params, "")
 
     def _direction(self, number, brief, source, asked: Asked, rng) -> np.ndarray:
         """The textual gradient at a solution, over the lexicon's slots; several are stacked.
@@ -288,73 +302,6 @@ class Agent:
                 amounts[slot] = max(amounts[slot], amount, key=abs)
         return amounts
 
-    # -- measurements --------------------------------------------------------------------------
-
-    def _measure(
-        self, number: int, answer: _Answer, parent: int | None
-    ) -> tuple[Solution, Settled]:
-        """Evaluate a candidate, as often as the gate wants, and settle the step."""
-        proposal, run = answer.proposal, self.state
-        before = self._steps[parent].solution if parent is not None else None
-        if answer.edit is None and not answer.failure and before is not None:
-            return before, self._compiled.rest(run, proposal)
-        if answer.edit is None:
-            failed = Solution(script="", valid=False, failure=answer.failure)
-            return failed, self._compiled.miss(run, proposal)
-        solution = self._evaluate(number, answer.edit)
-        seen = self._compare(answer.params, solution, before)
-        if parent is None or before is None or self.strategy.gate.replicates == 1:
-            return solution, self._compiled.conclude(run, proposal, seen)
-        observation, again = self._compiled.observe(run, proposal, seen), solution
-        while self._wants_replicate(observation):
-            replicate = int(observation.replicates)
-            again = self._replicate(number, number, solution.script, replicate)
-            parent_again = self._replicate(number, parent, before.script, replicate)
-            same = again.folds and again.folds == solution.folds
-            if again.valid and (same or not parent_again.valid):
-                reason = parent_again.failure or _SAME_AGAIN
-                self._record("failed", number, error="Replicate", reason=reason)
-                break
-            seen = self._compare(answer.params, again, parent_again)
-            compared = self._compiled.observe(run, proposal, seen)
-            observation = self._compiled.pool(observation, compared)
-        settled = self._compiled.settle(run, proposal, observation)
-        if not observation.valid:
-            return replace(again, script=solution.script), settled
-        score, stderr = float(observation.score), float(observation.stderr)
-        return replace(solution, score=score, stderr=stderr), settled
-
-    def _wants_replicate(self, observation: Observation) -> bool:
-        more = int(observation.replicates) < self.strategy.gate.replicates
-        undecided = more and bool(observation.valid)
-        undecided = undecided and bool(self._compiled.undecided(self.state.gate, observation))
-        return undecided and self.ledger.seconds_left > 0
-
-    def _evaluate(self, number: int, edit: Edit) -> Solution:
-        solution = self._execute(edit.script, number, 0)
-        log = self.journal.store(solution.log)
-        self._record("executed", number, log=log, **outcome_of(solution))
-        return solution
-
-    def _replicate(self, number: int, of: int, script: str, replicate: int) -> Solution:
-        solution = self._execute(script, of, replicate)
-        self._record("replicated", number, of=of, replicate=replicate, **outcome_of(solution))
-        return solution
-
-    def _execute(self, script: str, step: int, replicate: int) -> Solution:
-        seconds = min(self.seconds_per_run, max(self.ledger.seconds_left, 1.0))
-        self.ledger.evaluations += 1
-        self.journal.checkpoint()
-        return self.evaluator.evaluate(script, step, seconds, replicate)
-
-    def _compare(self, params, solution: Solution, before: Solution | None) -> Seen:
-        """What is seen of a candidate beside its parent; a draft has no gain to speak of."""
-        gain, gain_stderr = 0.0, 0.0
-        if before is not None and solution.valid and before.valid:
-            gain, gain_stderr = measured_gain(solution, before, self.task)
-        numbers = (solution.score, solution.stderr, solution.valid, gain, gain_stderr)
-        return Seen(params, np.array(numbers, np.float32))
-
     # -- book-keeping --------------------------------------------------------------------------
 
     def _brief(self) -> Brief:
@@ -380,18 +327,6 @@ class Agent:
         self.journal.append(kind, payload, step)
 
 
+# What a draft is made from.
+_NOTHING = Solution("", valid=False)
 _DIVERGED = "the rule's update is not finite: it diverged, or divides by zero"
-_SAME_AGAIN = (
-    "a replicate gave the same folds, so that measuring again tells nothing new: does the script "
-    "read the seed of its validation split from the file `replicate`?"
-)
-
-
-class _Answer(NamedTuple):
-    """A candidate as the world made it; no edit if the reasoner failed or was not asked."""
-
-    proposal: optimizers.Proposal
-    edit: Edit | None
-    params: np.ndarray
-    """Where it ended up; the parent's if there is no edit."""
-    failure: str

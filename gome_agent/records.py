@@ -31,6 +31,8 @@ class Step(NamedTuple):
     reason: str
     replicates: int = 1
     """Measurements that were pooled; 0 for a step that was withheld."""
+    other: int | None = None
+    """Second parent of a crossover."""
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,12 @@ class StartingFrom:
         """As the inner reasoner."""
         return self.inner.improve(brief, parent, rng)
 
+    def crossover(
+        self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
+    ) -> Edit:
+        """As the inner reasoner."""
+        return self.inner.crossover(brief, parent, other, rng)
+
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """As the inner reasoner."""
         return self.inner.debug(brief, parent, rng)

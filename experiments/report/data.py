@@ -157,6 +157,7 @@ def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
         number=index,
         operator=clean(asked.get("operator")).lower(),
         parent=_whole(asked.get("parent")),
+        other=_whole(asked.get("other")),
         state=state,
         reason=clean(settled.get("reason")) or failure,
         score=score if score is None or higher else -score,

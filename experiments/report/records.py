@@ -41,6 +41,8 @@ class Step:
     operator: str
     """In lower case; empty if the journal does not say."""
     parent: int | None
+    other: int | None
+    """Second parent of a crossover."""
     state: State
     reason: str
     """Why the gate decided as it did, or why the step failed."""

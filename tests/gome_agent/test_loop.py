@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -19,6 +20,7 @@ from gome_agent.reasoners import Scripted
 from gome_agent.reasoners.base import MalformedReply, NoEdit, Solution
 from gome_agent.schemas import Diagnosis, Edit, Suggestion
 from gome_agent.tasks import registry
+from optimizers import Operator
 
 DRAFT = Edit(script="0")
 
@@ -146,7 +148,7 @@ def test_a_reasoner_that_draws_nothing_has_one_generator_for_the_run(build):
 
 def test_a_step_without_a_candidate_leaves_a_tree_no_node_to_debug(build):
     told = says(1.0)
-    policy = optimizers.search.aide(1, debug_probability=1.0, operator=optimizers.Operator.DESCEND)
+    policy = optimizers.search.aide(1, debug_probability=1.0, operator=Operator.DESCEND)
     replies = [NoEdit("no idea"), DRAFT, MalformedReply("prose"), told, writes("1", told)]
     agent = build(optimizers.sgd(), replies, steps=4, policy=policy)
     result = agent.run()
@@ -169,6 +171,46 @@ def test_a_repair_that_nobody_can_make_is_not_asked_for_for_ever(build):
     agent = build(optimizers.sgd(), replies, steps=4, policy=policy, evaluator=Broken())
     operators = [step.operator.name for step in agent.run().steps]
     assert operators == ["DRAFT", "IMPROVE", "DEBUG", "IMPROVE"]
+
+
+def test_a_crossover_is_made_from_two_solutions_and_keeps_the_moments_of_the_first(build):
+    told = says(1.0)
+    crossed = Edit(script="3", applied=told.suggestions, amounts=(0.25,))
+    plan = jnp.array(
+        [(-1, Operator.DRAFT, -1), (0, Operator.DESCEND, -1), (1, Operator.CROSSOVER, 0)], jnp.int32
+    )
+
+    def ask(number, key):
+        return optimizers.Expansion(*plan[number]), number + 1
+
+    def tell(number, expansion, observation, accepted):
+        return number, number - 1
+
+    policy = optimizers.Policy(lambda steps: steps, lambda nodes: jnp.int32(0), ask, tell)
+    asked_of = []
+
+    class Crossing(Scripted):
+        def crossover(self, brief, parent, other, rng):
+            asked_of.append((parent.script, other.script))
+            return super().crossover(brief, parent, other, rng)
+
+    replies = [DRAFT, told, writes("1", told), crossed]
+    agent = build(optimizers.momentum(), replies, steps=3, policy=policy, reasoner=Crossing)
+    result = agent.run()
+    step = result.steps[2]
+    assert (step.operator.name, step.parent, step.other) == ("CROSSOVER", 1, 0)
+    assert asked_of == [("1", "0")]
+    asked = [event.payload for event in agent.journal.events("asked")]
+    assert asked[2] == {"operator": "CROSSOVER", "parent": 1, "other": 0}
+    assert "other" not in asked[1]
+    settled = [event.payload for event in agent.journal.events("settled")]
+    of_parent, of_child = (settled[i]["parameters"]["turn knob 0"] for i in (1, 2))
+    assert of_child == pytest.approx(of_parent + 0.25)
+    assert step.gain == pytest.approx(2.0)
+    moments = leaves(agent.state.rule_state)
+    assert any(leaf[1].any() for leaf in moments)
+    for leaf in moments:
+        assert_array_equal(leaf[2], leaf[1])
 
 
 def test_a_rule_that_diverges_is_a_failed_step_and_the_run_goes_on(build):

@@ -64,6 +64,7 @@ class Bench:
             failed = Solution(script="", valid=False, failure=answer.failure)
             return failed, self.compiled.miss(run, proposal)
         solution = self._evaluate(number, answer.edit)
+        self._tell_of_missing_folds(number, solution)
         seen = self._compare(answer.params, solution, before)
         if parent is None or before is None or self.strategy.gate.replicates == 1:
             return solution, self.compiled.conclude(run, proposal, seen)
@@ -115,7 +116,24 @@ class Bench:
         if before is not None and solution.valid and before.valid:
             gain, gain_stderr = measured_gain(solution, before, self.task)
         numbers = (solution.score, solution.stderr, solution.valid, gain, gain_stderr)
+        numbers = (*numbers, *self._folds(solution))
         return Seen(params, np.array(numbers, np.float32))
+
+    def _folds(self, solution: Solution) -> list[float]:
+        """The fold scores that the policy compares; the mean for each if there are not as many."""
+        wanted = self.strategy.policy.folds
+        if len(solution.folds) != wanted:
+            return [solution.score] * wanted
+        return [self.task.facts.metric.utility(fold) for fold in solution.folds] if wanted else []
+
+    def _tell_of_missing_folds(self, number: int, solution: Solution) -> None:
+        wanted, told = self.strategy.policy.folds, len(solution.folds)
+        if wanted and solution.valid and told != wanted:
+            reason = (
+                f"the policy compares {wanted} folds and the script reports {told}: its mean is "
+                "taken for each"
+            )
+            self._record("failed", number, error="Folds", reason=reason)
 
     def _record(self, kind, step: int, **payload: Any) -> None:
         self.journal.append(kind, payload, step)

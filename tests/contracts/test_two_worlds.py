@@ -76,6 +76,36 @@ def crossing() -> Policy:
     )
 
 
+class Archive(NamedTuple):
+    """The fold scores of every candidate that was kept."""
+
+    stored: Array
+    folds: Array
+
+
+def by_worst_fold(folds: int = 4) -> Policy:
+    """Improves the candidate whose worst fold is best; keeps every candidate that ran."""
+
+    def ask(state, key):
+        parent = jnp.argmax(state.folds.min(axis=-1))
+        drafts = state.stored == 0
+        return Expansion(
+            parent=jnp.where(drafts, -1, parent),
+            operator=jnp.where(drafts, Operator.DRAFT, Operator.IMPROVE).astype(jnp.int32),
+        ), state
+
+    def tell(state, expansion, observation, accepted):
+        slot = jnp.where(observation.valid, state.stored, -1)
+        row = jnp.where(observation.valid, slot, len(state.folds))
+        kept = state.folds.at[row].set(observation.folds, mode="drop")
+        return Archive(state.stored + observation.valid, kept), slot
+
+    def init(nodes):
+        return Archive(jnp.zeros((), jnp.int32), jnp.full((nodes, folds), -jnp.inf))
+
+    return Policy(lambda steps: steps, init, ask, tell, folds=folds)
+
+
 STRATEGIES: dict[str, Strategy] = {
     **{
         f"{rule} x {gate}": optimizers.directed(RULES[rule](learning_rate=0.2), gate=GATES[gate]())
@@ -92,6 +122,13 @@ STRATEGIES: dict[str, Strategy] = {
         optimizers.consensus(optimizers.momentum(0.2, 0.5), how="median")
     ),
     **{f"{name} x always": optimizers.undirected(POLICIES[name]()) for name in POLICIES},
+    "four folds, their worst x always": optimizers.undirected(by_worst_fold()),
+    "four folds, their worst, measured twice": optimizers.undirected(
+        by_worst_fold(),
+        gate=GATES["improved"]()._replace(
+            undecided=lambda _, seen: jnp.isfinite(seen.gain) & (seen.replicates < 2), replicates=2
+        ),
+    ),
     "crossing x always": optimizers.undirected(crossing()),
     "hill_climb": optimizers.hill_climb(),
     "aide, directed by gome": optimizers.directed(
@@ -117,7 +154,9 @@ class ToyEvaluator:
         seen = jax.tree.map(lambda x: x[self.now[-1], replicate], measured)
         if not seen.valid:
             return Solution(script, valid=False, failure="recorded crash")
-        return Solution(script, valid=True, score=float(seen.score), stderr=float(seen.stderr))
+        folds = () if seen.folds is None else tuple(seen.folds.tolist())
+        score, stderr = float(seen.score), float(seen.stderr)
+        return Solution(script, valid=True, score=score, stderr=stderr, folds=folds)
 
 
 def diagnosis(gradient: np.ndarray) -> Diagnosis:
@@ -169,7 +208,7 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
         landscape=quadratic(np.geomspace(1.0, 0.1, DIM)),
         reasoner=noisy_oracle(Reliability(alignment=0.6, hallucination=0.1)),
         proposer=noisy_oracle(Reliability(alignment=0.0), scale=0.4),
-        evaluator=noisy_evaluator(0.02, crash_rate=0.15),
+        evaluator=noisy_evaluator(0.02, crash_rate=0.15, folds=strategy.policy.folds),
         diagnoses=3 if name.startswith("three diagnoses") else 1,
     )
     seed = 7
@@ -198,6 +237,11 @@ def test_decisions_and_parameters_agree(name: str, tmp_path: Path, a_task):
     assert [step.operator for step in result.steps] == trace.operator.tolist()
     assert [step.accepted for step in result.steps] == trace.accepted.tolist()
     assert [payload["node"] for payload in settled] == trace.slot.tolist()
+    if strategy.policy.folds:
+        kept = np.flatnonzero(trace.valid)
+        assert (np.asarray(agent.state.policy.folds)[: len(kept)] != -np.inf).all()
+        by_score = [np.argmax(trace.score[:step]) for step in range(1, STEPS)]
+        assert [step.parent for step in result.steps[1:]] != by_score
     if name.startswith("crossing"):
         crossed = [step for step in result.steps if step.operator == Operator.CROSSOVER]
         assert len(crossed) > STEPS // 3

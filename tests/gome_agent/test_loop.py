@@ -58,7 +58,7 @@ def build(tmp_path: Path):
     def build(rule, replies, *, steps, evaluator=None, gate=None, policy=None, **options) -> Agent:
         journals.append(Journal.create(tmp_path / f"{len(journals)}.sqlite"))
         return Agent(
-            task=registry.load("digits"),
+            task=registry.load(options.pop("task", "digits")),
             strategy=optimizers.directed(rule, gate=gate, policy=policy),
             reasoner=options.pop("reasoner", Scripted)(replies),
             evaluator=evaluator or Meter(),
@@ -345,6 +345,52 @@ def test_a_candidate_that_fails_when_measured_again_has_failed(build):
     assert (step.accepted, step.solution.valid) == (False, False)
     assert step.reason == "failed: out of memory"
     assert step.solution.script == "3"
+
+
+# --- policies that compare folds ------------------------------------------------------------------
+
+
+def test_a_policy_is_told_the_folds_or_the_mean_for_each_and_the_journal_says_so(build):
+    class Folded(Meter):
+        """Scores are in a metric's own units: lower is better here."""
+
+        def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
+            if script == "7":
+                return Solution(script, valid=False, failure="crash")
+            folds = {"0": (1.0, 3.0, 2.0), "1": (1.0, 2.0)}.get(script, (3.0,))
+            return Solution(script, valid=True, score=-float(np.mean(folds)), folds=folds)
+
+    def tell(state, expansion, observation, accepted):
+        told, folds = state
+        return (told + 1, folds.at[told].set(observation.folds)), told
+
+    policy = optimizers.Policy(
+        capacity=lambda steps: steps,
+        init=lambda nodes: (jnp.int32(0), jnp.zeros((nodes, 3))),
+        ask=lambda state, key: (optimizers.Expansion(jnp.int32(-1), jnp.int32(0)), state),
+        tell=tell,
+        folds=3,
+    )
+    replies = [DRAFT, *(Edit(script=script) for script in "127")]
+    agent = build(
+        optimizers.sgd(), replies, steps=4, policy=policy, evaluator=Folded(), task="housing"
+    )
+    agent.run()
+    inf = np.inf
+    told = [[-1.0, -3.0, -2.0], [-1.5] * 3, [-3.0] * 3, [-inf] * 3]
+    assert_array_equal(agent.state.policy[1], told)
+    failed = [event.payload for event in agent.journal.events("failed")]
+    assert [found["error"] for found in failed] == ["Folds", "Folds"]
+    assert "compares 3 folds and the script reports 2" in failed[0]["reason"]
+
+
+def test_a_policy_without_folds_gets_five_numbers(build):
+    seen = []
+    agent = build(optimizers.sgd(), [DRAFT], steps=1)
+    conclude = agent._compiled.conclude
+    agent._compiled.conclude = lambda *args: (seen.append(args[-1].numbers), conclude(*args))[1]
+    agent.run()
+    assert [numbers.shape for numbers in seen] == [(5,)]
 
 
 # --- a full lexicon -------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ import numpy as np
 
 import optimizers
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
+from gome_agent.choosing import choose, require_blind
 from gome_agent.compiled import Asked, Compiled
 from gome_agent.evaluator import Evaluator
 from gome_agent.journal import Journal
@@ -33,12 +34,13 @@ from gome_agent.reasoners.base import (
     Reasoner,
     Solution,
 )
-from gome_agent.records import Result, Step, attempt_of, history_of, named, reason_of
+from gome_agent.records import Result, Step, attempt_of, named, reason_of
 from gome_agent.schemas import Directive, Edit
 from gome_agent.tasks.base import Task
 from optimizers import Embedder, Lexicon, Operator, Strategy
 
 SHOWN_WEIGHTS = 20
+INTERRUPTED = "interrupted"
 
 
 @dataclass
@@ -51,6 +53,9 @@ class Agent:
       diagnoses: how many to ask for before a directed step; more than one needs a rule that
         aggregates (`consensus`).
       on_step: called after every settled step, for displays.
+
+    Raises:
+      SelectorError: the strategy's selector reads the answers.
     """
 
     task: Task
@@ -69,6 +74,7 @@ class Agent:
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        require_blind(self.strategy.selector)
         self._compiled = Compiled(self.strategy)
         self._lexicon = Lexicon(self.capacity)
         self.state = optimizers.init(
@@ -102,6 +108,7 @@ class Agent:
     def run(self) -> Result:
         """Take steps until the budget ends, then let the selector choose.
 
+        What the selector wants measured again comes on top of the steps, within the seconds.
         Ctrl-C ends the run after recording it; what was found is still in the result.
         """
         try:
@@ -111,15 +118,19 @@ class Agent:
         except BudgetExhausted as limit:
             ended_by = str(limit)
         except KeyboardInterrupt:
-            ended_by = "interrupted"
+            ended_by = INTERRUPTED
             self.journal.append("interrupted", {"at_step": len(self._steps)})
             self.journal.flush()
+        ended = ended_by != INTERRUPTED
+        choice = choose(self.strategy.selector, self._steps, self._bench, ended=ended)
         return Result(
             steps=tuple(self._steps),
-            chosen=self._choose(),
+            submitted=choice.steps,
             evaluations=self.ledger.evaluations,
             seconds=self.ledger.elapsed,
             ended_by=ended_by,
+            revalidated=choice.fresh,
+            note=choice.note,
         )
 
     def step(self) -> Step:
@@ -313,12 +324,6 @@ class Agent:
             seconds_per_run=self.seconds_per_run,
             history=tuple(self._attempts),
         )
-
-    def _choose(self) -> int | None:
-        if not self._steps:
-            return None
-        index = int(optimizers.choose(self.strategy.selector, history_of(self._steps)))
-        return index if index >= 0 else None
 
     def _fail(self, number: int, failure: Exception) -> None:
         self._record("failed", number, error=type(failure).__name__, reason=str(failure))

@@ -22,6 +22,9 @@ from gome_agent.tasks.base import Task
 from gome_agent.validation import measured_gain
 from optimizers import Observation, Proposal, Run, Strategy
 
+FRESH_SPLIT = 1_000_000
+"""Replicate whose split decides between finalists: beyond any number that a gate asks for."""
+
 
 class Answer(NamedTuple):
     """A candidate as the world made it; no edit if the reasoner failed or was not asked."""
@@ -86,6 +89,13 @@ class Bench:
             return replace(again, script=solution.script), settled
         score, stderr = float(observation.score), float(observation.stderr)
         return replace(solution, score=score, stderr=stderr), settled
+
+    def revalidate(self, of: int, script: str) -> Solution:
+        """Measure the candidate of a step once more, on a split that no gate has used."""
+        solution = self._execute(script, of, FRESH_SPLIT)
+        outcome = {"of": of, "replicate": FRESH_SPLIT, **outcome_of(solution)}
+        self.journal.append("revalidated", outcome)
+        return solution
 
     def _wants_replicate(self, run: Run, observation: Observation) -> bool:
         more = int(observation.replicates) < self.strategy.gate.replicates

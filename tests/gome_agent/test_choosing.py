@@ -21,8 +21,9 @@ from gome_agent.reasoners.base import Solution
 from gome_agent.schemas import Edit
 from gome_agent.tasks import registry
 from gome_agent.text import optimise_text
+from optimizers import recipes
 
-SELECTORS = optimizers.recipes.SELECTORS
+SELECTORS = recipes.SELECTORS
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 
 import optimizers
 from gome_theory import Reliability
-from optimizers import selectors
+from optimizers import recipes, selectors
 from simulators import (
     World,
     lumped_sphere,
@@ -125,7 +125,7 @@ def test_finalists_may_be_averaged(searched):
 def test_without_a_valid_candidate_the_loss_is_infinite(name, searched):
     trace, recording = jax.tree.map(lambda x: x[0], searched)
     trace = trace._replace(valid=jnp.zeros(STEPS, bool))
-    selector = optimizers.recipes.SELECTORS[name]()
+    selector = recipes.SELECTORS[name]()
     loss, extra = submitted(selector, world(0.2), trace, recording, jax.random.key(0))
     assert (float(loss), int(extra)) == (np.inf, 0)
 
@@ -139,10 +139,11 @@ def test_without_a_valid_candidate_the_loss_is_infinite(name, searched):
     ],
 )
 def test_what_has_no_mean_is_refused(changes, told, searched):
-    first = jax.tree.map(lambda x: x[0], searched)
+    trace, recording = jax.tree.map(lambda x: x[0], searched)
+    odd, key = world(0.2, **changes), jax.random.key(0)
     with pytest.raises(ValueError, match=told):
-        submitted(selectors.ensemble(), world(0.2, **changes), *first, jax.random.key(0))
-    submitted(selectors.best(), world(0.2, **changes), *first, jax.random.key(0))
+        submitted(selectors.ensemble(), odd, trace, recording, key)
+    submitted(selectors.best(), odd, trace, recording, key)
 
 
 def test_folds_are_needed_where_they_are_compared(searched):

@@ -99,6 +99,7 @@ def test_strategies_that_can_be_named(text):
         ("scheduled(sgd, 'cosin')", "Did you mean 'cosine'?"),
         ("consensus(sgd, how='mode')", "There are: mean, median"),
         ("sgd(momentum)", "`momentum` in `sgd(...)` is a name"),
+        ("aide(operator=crossover)", "needs two parents"),
     ],
 )
 def test_bad_strategies_are_told_what_exists(text, told):

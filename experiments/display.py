@@ -124,6 +124,17 @@ def _outcome(summary: dict[str, Any], out: Path) -> None:
         f"{summary['accepted']} accepted, {summary['rejected']} rejected, "
         f"{summary['failed']} failed{withheld} · {summary['wall_seconds']:.0f} s"
     )
+    for found in summary["revalidation"]:
+        again = found["failure"] if found["score"] is None else f"{found['score']:.5g}"
+        CONSOLE.print(f"step {found['step']} measured again: {escape(again)}")
+    if summary["averaged_steps"]:
+        steps = ", ".join(map(str, summary["averaged_steps"]))
+        CONSOLE.print(
+            f"submitted: the average of steps {steps}; the validation is step "
+            f"{summary['best_step']}'s alone"
+        )
+    if summary["selector_note"]:
+        CONSOLE.print(f"[yellow]{escape(summary['selector_note'])}[/]")
     CONSOLE.print(
         f"best script {out / 'best_solution.py'} · next: gome grade {out} · gome report {out}"
     )
@@ -140,6 +151,9 @@ def grade(directory: Path) -> None:
         rank = f"{held_out['rank']} of {held_out['teams']}"
         above = "above the median" if held_out["above_median"] else "below the median"
         table.add_row(name, f"{held_out['score']:.5g}", held_out["medal"], rank, above)
+    if (oracle := summary.get("oracle_on_test")) is not None:
+        name, score = f"[dim]step {oracle['step']}", f"[dim]{oracle['score']:.5g}"
+        table.add_row(name, score, f"[dim]{oracle['medal']}", "", f"[dim]{oracle['note']}")
     CONSOLE.print(table)
     needed = ", ".join(f"{k} {v:.5g}" for k, v in summary["held_out"]["thresholds"].items())
     CONSOLE.print(f"[dim]thresholds: {needed}[/]")

@@ -17,12 +17,13 @@ import jax.numpy as jnp
 import optimizers
 from experiments.spec import build_reasoner, build_strategy
 from gome_agent import loop, records, sandbox
+from gome_agent.choosing import require_blind
 from gome_agent.evaluator import Evaluator, SandboxEvaluator, step_folder
 from gome_agent.journal import Journal
 from gome_agent.reasoners.base import HasVocabulary
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.tasks import registry
-from gome_agent.tasks.base import Task
+from gome_agent.tasks.base import Grade, Metric, Task
 from optimizers import cached, hashed_ngrams
 from optimizers.budget import parse_budget
 
@@ -80,12 +81,13 @@ def execute(
       The summary, as saved in `summary.json`.
 
     Raises:
-      SpecError, BudgetError, DiagnosesError, UnknownTask, JournalError, SandboxUnavailable: before
-        anything is run.
+      SpecError, BudgetError, DiagnosesError, SelectorError, UnknownTask, JournalError,
+        SandboxUnavailable: before anything is run.
     """
     task = registry.load(config.task)
     strategy = build_strategy(config.strategy)
     _require_aggregation(strategy, config.diagnoses)
+    require_blind(strategy.selector)
     reasoner = build_reasoner(config.reasoner)
     budget = parse_budget(config.budget, steps=config.steps, seconds=config.seconds)
     backend = sandbox.detect(config.sandbox)
@@ -143,7 +145,10 @@ def _require_aggregation(strategy: optimizers.Strategy, diagnoses: int) -> None:
 
 
 def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) -> dict[str, Any]:
-    """Write `best_solution.py`, `submission.csv` and `summary.json`; return the summary."""
+    """Write `best_solution.py`, `submission.csv` and `summary.json`; return the summary.
+
+    An average of several solutions leaves the scripts of the others in `member_2.py` and so on.
+    """
     best, metric = result.best, task.facts.metric
     drafts = [step for step in result.steps if step.solution.valid]
     summary: dict[str, Any] = {
@@ -164,7 +169,10 @@ def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) 
         "wall_seconds": round(result.seconds, 3),
         "ended_by": result.ended_by,
         "best_step": None,
+        "averaged_steps": None,
         "validation": None,
+        "revalidation": [_remeasured(found, metric) for found in result.revalidated],
+        "selector_note": result.note,
         "first_draft_step": drafts[0].step if drafts else None,
         "first_draft": metric.utility(drafts[0].solution.score) if drafts else None,
         "submission": None,
@@ -173,11 +181,12 @@ def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) 
     if best is not None:
         assert best.edit is not None
         (out / "best_solution.py").write_text(best.edit.script, encoding="utf-8")
-        saved = step_folder(out / "steps", best.step) / "submission.csv"
-        if saved.is_file():
-            shutil.copyfile(saved, out / "submission.csv")
+        members, note = _submit(task, result, out)
+        if (out / "submission.csv").is_file():
             summary["submission"] = "submission.csv"
         summary["best_step"] = best.step
+        summary["averaged_steps"] = list(members) if len(members) > 1 else None
+        summary["selector_note"] = "; ".join(filter(None, (result.note, note)))
         summary["validation"] = {
             "score": metric.utility(best.solution.score),
             "stderr": best.solution.stderr,
@@ -187,13 +196,53 @@ def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) 
     return summary
 
 
+def _submit(task: Task, result: records.Result, out: Path) -> tuple[tuple[int, ...], str]:
+    """Write `submission.csv`: that of the chosen step, or the average of several.
+
+    Returns:
+      The steps that are in it, and why it is not the average that was wanted.
+    """
+    saved = [step_folder(out / "steps", step) / "submission.csv" for step in result.submitted]
+    if len(saved) > 1:
+        from gome_agent.ensembling import CannotAverage, write_average
+
+        try:
+            write_average(task, saved, out / "submission.csv")
+        except CannotAverage as error:
+            only = result.submitted[0]
+            note = f"steps {result.submitted} cannot be averaged, step {only} is submitted: {error}"
+        else:
+            for number, step in enumerate(result.submitted[1:], start=2):
+                script = result.steps[step].solution.script
+                (out / f"member_{number}.py").write_text(script, encoding="utf-8")
+            return result.submitted, ""
+    else:
+        note = ""
+    if saved[0].is_file():
+        shutil.copyfile(saved[0], out / "submission.csv")
+    return result.submitted[:1], note
+
+
+def _remeasured(found: records.Fresh, metric: Metric) -> dict[str, Any]:
+    """A fresh measurement in the metric's own units."""
+    solution = found.solution
+    return {
+        "step": found.step,
+        "score": metric.utility(solution.score) if solution.valid else None,
+        "stderr": solution.stderr,
+        "folds": list(solution.folds),
+        "failure": solution.failure,
+    }
+
+
 def grade(out: Path) -> dict[str, Any]:
     """Score a finished run on the held-out answers; adds `held_out` to its summary.
 
-    The first draft's submission is scored beside it, so that a reader sees what the run gained.
+    The first draft's submission is scored beside it, so that a reader sees what the run gained; and
+    so are all others, for `oracle_on_test`: the best that any choice among them could have had.
 
     Returns:
-      The summary with `held_out` and `first_draft_held_out`.
+      The summary with `held_out`, `first_draft_held_out` and `oracle_on_test`.
 
     Raises:
       FileNotFoundError: `out` is not the folder of a finished run, or it has no submission.
@@ -210,10 +259,30 @@ def grade(out: Path) -> dict[str, Any]:
     draft = step_folder(out / "steps", summary["first_draft_step"]) / "submission.csv"
     if draft.is_file():
         summary["first_draft_held_out"] = asdict(task.grade(draft))
+    summary["oracle_on_test"] = _oracle(task, out)
     write_json(path, summary)
     with Journal.open(out / "journal.sqlite", read_only=False) as journal:
         journal.append("graded", summary["held_out"])
     return summary
+
+
+def _oracle(task: Task, out: Path) -> dict[str, Any] | None:
+    """What `oracle_on_test` would have submitted of a run's valid candidates."""
+    from experiments.report.data import read_run
+
+    grades: dict[int, Grade] = {}
+    for step in read_run(out).steps:
+        saved = step_folder(out / "steps", step.number) / "submission.csv"
+        if step.score is not None and saved.is_file():
+            grades[step.number] = task.grade(saved)
+    if not grades:
+        return None
+    test = jnp.array([task.facts.metric.utility(found.score) for found in grades.values()])
+    told = jnp.ones(len(grades), bool)
+    history = optimizers.History(test, jnp.zeros_like(test), told, told, test=test)
+    step = list(grades)[int(optimizers.choose(optimizers.selectors.oracle_on_test(), history))]
+    note = "report only: chosen with the answers"
+    return {"step": step, "score": grades[step].score, "medal": grades[step].medal, "note": note}
 
 
 def versions() -> dict[str, str]:

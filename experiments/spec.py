@@ -307,10 +307,16 @@ def _with_words(
 def _operator(value: Any) -> optimizers.Operator:
     name = value.name if isinstance(value, Spec) else str(value)
     try:
-        return optimizers.Operator[name.upper()]
+        operator = optimizers.Operator[name.upper()]
     except KeyError:
         names = [operator.name.lower() for operator in optimizers.Operator]
         raise SpecError(unknown("operator", name, names)) from None
+    if operator == optimizers.Operator.CROSSOVER:
+        raise SpecError(
+            "`crossover` needs two parents and a policy's operator has one: the policies that "
+            "cross choose it themselves"
+        )
+    return operator
 
 
 def build_reasoner(text: str) -> Any:

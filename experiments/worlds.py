@@ -41,6 +41,8 @@ class Circumstances:
     """Probability that a candidate does not run."""
     repair_rate: float = 0.5
     """Probability that a repair makes it run."""
+    folds: int = 0
+    """Fold scores that an evaluation tells beside the score."""
     scale: float | None = None
     """Length of a diagnosed step at learning rate 1, in units of |gradient| / L; the best one of a
     gated search on a sphere if `None`. Plays no part in discrete worlds."""
@@ -152,7 +154,11 @@ def _world(landscape: Landscape, circumstances: Circumstances) -> World:
         c.rho, hallucination=c.hallucination, bias_share=c.bias, malformed=c.malformed
     )
     evaluator = simulators.noisy_evaluator(
-        c.noise, relative=c.relative, crash_rate=c.crash_rate, repair_rate=c.repair_rate
+        c.noise,
+        relative=c.relative,
+        crash_rate=c.crash_rate,
+        repair_rate=c.repair_rate,
+        folds=c.folds,
     )
     if landscape.edits is not None:
         reasoner = simulators.naming_oracle(reliability)

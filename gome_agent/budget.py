@@ -73,13 +73,16 @@ class Ledger:
         """Whether so many measurements more are within every limit."""
         return bool(self.budget.pays(self.spent + Spent(evaluations)))
 
-    def check(self) -> None:
+    def check(self, reserve: int = 0) -> None:
         """Raise if nothing is left of something.
+
+        Args:
+          reserve: evaluations that must be left over for afterwards.
 
         Raises:
           BudgetExhausted: says of what.
         """
-        name = self.budget.reached(self.spent)
+        name = self.budget.reached(self.spent + Spent(reserve))
         if name is None:
             return
         limit = self.budget.limits[name]

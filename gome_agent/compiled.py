@@ -54,7 +54,8 @@ class Seen(NamedTuple):
     params: Any
     """Where it ended up."""
     numbers: np.ndarray
-    """Score, its standard error, whether it is valid, gain over the parent, its standard error."""
+    """Score, its standard error, whether it is valid, gain over the parent, its standard error; for
+    a policy that compares folds, their scores."""
 
 
 class Settled(NamedTuple):
@@ -82,7 +83,7 @@ class Compiled:
         self._settle = _compile(_settle, strategy)
         self.stay: Callable[..., Proposal] = _compile(optimizers.stay, strategy)
         self.recycle: Callable[..., Run] = _compile(optimizers.recycle_run, strategy)
-        self._observe = jax.jit(_observe)
+        self._observe = _compile(_observe, strategy)
         self.pool: Callable[..., Observation] = jax.jit(optimizers.pool)
         self.undecided: Callable[..., Any] = jax.jit(strategy.gate.undecided)
 
@@ -154,11 +155,11 @@ def _propose(strategy: Strategy, run: Run, expansion: Expansion, direction):
 
 
 def _conclude(strategy: Strategy, run: Run, proposal: Proposal, params, numbers):
-    return _settle(strategy, run, proposal, _observe(run, proposal, params, numbers))
+    return _settle(strategy, run, proposal, _observe(strategy, run, proposal, params, numbers))
 
 
-def _observe(run: Run, proposal: Proposal, params, numbers) -> Observation:
-    score, stderr, valid, gain, gain_stderr = numbers
+def _observe(strategy: Strategy, run: Run, proposal: Proposal, params, numbers) -> Observation:
+    score, stderr, valid, gain, gain_stderr = numbers[:5]
     return optimizers.observe(
         run,
         proposal.expansion,
@@ -168,11 +169,13 @@ def _observe(run: Run, proposal: Proposal, params, numbers) -> Observation:
         valid=valid > 0,
         gain=gain,
         gain_stderr=gain_stderr,
+        folds=numbers[5:] if strategy.policy.folds else None,
     )
 
 
 def _rest(strategy: Strategy, run: Run, proposal: Proposal):
-    return _settle(strategy, run, proposal, optimizers.unchanged(run, proposal.expansion))
+    same = optimizers.unchanged(run, proposal.expansion, strategy.policy.folds)
+    return _settle(strategy, run, proposal, same)
 
 
 def _miss(strategy: Strategy, run: Run, proposal: Proposal):
@@ -188,7 +191,7 @@ def _miss(strategy: Strategy, run: Run, proposal: Proposal):
         return jax.tree.map(partial(jnp.where, repairs), told, untold)
 
     quiet = strategy.policy._replace(tell=tell)
-    nothing = optimizers.unchanged(run, proposal.expansion)._replace(
+    nothing = optimizers.unchanged(run, proposal.expansion, strategy.policy.folds)._replace(
         score=jnp.float32(-jnp.inf), valid=jnp.array(False), replicates=jnp.array(1)
     )
     return _settle(strategy._replace(policy=quiet), run, proposal, nothing)

@@ -36,6 +36,7 @@ Kind = Literal[
     "settled",
     "failed",
     "interrupted",
+    "revalidated",
     "finished",
     "graded",
 ]

@@ -10,7 +10,7 @@ script's, is a recorded failed step, and the run goes on.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ import numpy as np
 
 import optimizers
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
-from gome_agent.compiled import Asked, Compiled, Seen, Settled
+from gome_agent.choosing import choose, require_blind
+from gome_agent.compiled import Asked, Compiled
 from gome_agent.evaluator import Evaluator
 from gome_agent.journal import Journal
+from gome_agent.measuring import Answer, Bench
 from gome_agent.reasoners.base import (
     Attempt,
     Brief,
@@ -34,24 +36,13 @@ from gome_agent.reasoners.base import (
     Solution,
     usage_of,
 )
-from gome_agent.records import (
-    DIVERGED,
-    SAME_AGAIN,
-    Answer,
-    Result,
-    Step,
-    attempt_of,
-    history_of,
-    named,
-    outcome_of,
-    reason_of,
-)
+from gome_agent.records import DIVERGED, Result, Step, attempt_of, named, reason_of
 from gome_agent.schemas import Directive, Edit
 from gome_agent.tasks.base import Task
-from gome_agent.validation import measured_gain
-from optimizers import Embedder, Lexicon, Observation, Operator, Strategy
+from optimizers import Embedder, Lexicon, Operator, Strategy
 
 SHOWN_WEIGHTS = 20
+INTERRUPTED = "interrupted"
 
 
 @dataclass
@@ -64,6 +55,9 @@ class Agent:
       diagnoses: how many to ask for before a directed step; more than one needs a rule that
         aggregates (`consensus`).
       on_step: called after every settled step, for displays.
+
+    Raises:
+      SelectorError: the strategy's selector reads the answers.
     """
 
     task: Task
@@ -82,6 +76,7 @@ class Agent:
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
+        require_blind(self.strategy.selector)
         self.ledger = Ledger(self.budget, usage=partial(usage_of, self.reasoner))
         self._compiled = Compiled(self.strategy)
         self._lexicon = Lexicon(self.capacity)
@@ -97,6 +92,15 @@ class Agent:
         self._node_step: dict[int, int] = {}
         draws = getattr(self.reasoner, "draws", True)
         self._undrawn = None if draws else np.random.default_rng(self.seed)
+        self._bench = Bench(
+            self.task,
+            self.strategy,
+            self._compiled,
+            self.evaluator,
+            self.journal,
+            self.ledger,
+            self.seconds_per_run,
+        )
 
     @property
     def lexicon(self) -> Lexicon:
@@ -106,23 +110,28 @@ class Agent:
     def run(self) -> Result:
         """Take steps until the budget ends, then let the selector choose.
 
+        What the selector wants measured again comes on top of the steps, within the seconds.
         Ctrl-C ends the run after recording it; what was found is still in the result.
         """
         try:
             while True:
-                self.ledger.check()
+                self.ledger.check(reserve=self.strategy.selector.revalidates)
                 self.on_step(self.step())
         except BudgetExhausted as limit:
             ended_by = str(limit)
         except KeyboardInterrupt:
-            ended_by = "interrupted"
+            ended_by = INTERRUPTED
             self.journal.append("interrupted", {"at_step": len(self._steps)})
             self.journal.flush()
+        ended = ended_by != INTERRUPTED
+        choice = choose(self.strategy.selector, self._steps, self._bench, ended=ended)
         return Result(
             steps=tuple(self._steps),
-            chosen=self._choose(),
+            submitted=choice.steps,
             spent=self.ledger.spent,
             ended_by=ended_by,
+            revalidated=choice.fresh,
+            note=choice.note,
         )
 
     def step(self) -> Step:
@@ -132,10 +141,14 @@ class Agent:
         asked = self._asked
         self.state = self.state._replace(policy=asked.policy)
         operator, parent = asked.operator, self._node_step.get(asked.parent)
-        self._record("asked", number, operator=operator.name, parent=parent)
+        other = self._node_step.get(asked.other)
+        crossed = {} if other is None else {"other": other}
+        self._record("asked", number, operator=operator.name, parent=parent, **crossed)
 
-        answer = self._answer(number, operator, asked, parent, rng)
-        solution, settled = self._measure(number, answer, parent)
+        before = None if parent is None else self._steps[parent].solution
+        second = None if other is None else self._steps[other].solution
+        answer = self._answer(number, asked, before or _NOTHING, second or _NOTHING, rng)
+        solution, settled = self._bench.measure(number, self.state, answer, parent, before)
         self.state, self._asked = settled.run, settled.next
         self.ledger.steps += 1
 
@@ -145,6 +158,7 @@ class Agent:
             step=number,
             operator=operator,
             parent=parent,
+            other=other,
             edit=answer.edit,
             solution=solution,
             accepted=settled.accepted,
@@ -174,15 +188,13 @@ class Agent:
 
     # -- the world's answers -------------------------------------------------------------------
 
-    def _answer(self, number, operator, asked: Asked, parent, rng) -> Answer:
+    def _answer(self, number, asked: Asked, source, other, rng) -> Answer:
         """Ask the reasoner for a candidate; a reasoner that fails gives an answer without one."""
         brief = self._brief()
-        # A draft has no parent and does not look at the source.
-        source = self._steps[parent].solution if parent is not None else Solution("", valid=False)
         proposed = None
-        self.ledger.calls += operator != Operator.DESCEND  # a directed step counts its own
+        self.ledger.calls += asked.operator != Operator.DESCEND  # a directed step counts its own
         try:
-            match operator:
+            match asked.operator:
                 case Operator.DESCEND:
                     direction = self._direction(number, brief, source, asked, rng)
                     proposed = self._compiled.propose(self.state, asked.expansion, direction)
@@ -195,6 +207,8 @@ class Agent:
                     edit = self._carry_out(number, brief, source, proposed.update, rng)
                 case Operator.IMPROVE:
                     edit = self.reasoner.improve(brief, source, rng)
+                case Operator.CROSSOVER:
+                    edit = self.reasoner.crossover(brief, source, other, rng)
                 case Operator.DEBUG:
                     edit = self.reasoner.debug(brief, source, rng)
                 case Operator.DRAFT:
@@ -304,71 +318,6 @@ class Agent:
                 amounts[slot] = max(amounts[slot], amount, key=abs)
         return amounts
 
-    # -- measurements --------------------------------------------------------------------------
-
-    def _measure(self, number: int, answer: Answer, parent: int | None) -> tuple[Solution, Settled]:
-        """Evaluate a candidate, as often as the gate wants, and settle the step."""
-        proposal, run = answer.proposal, self.state
-        before = self._steps[parent].solution if parent is not None else None
-        if answer.edit is None and not answer.failure and before is not None:
-            return before, self._compiled.rest(run, proposal)
-        if answer.edit is None:
-            failed = Solution(script="", valid=False, failure=answer.failure)
-            return failed, self._compiled.miss(run, proposal)
-        solution = self._evaluate(number, answer.edit)
-        seen = self._compare(answer.params, solution, before)
-        if parent is None or before is None or self.strategy.gate.replicates == 1:
-            return solution, self._compiled.conclude(run, proposal, seen)
-        observation, again = self._compiled.observe(run, proposal, seen), solution
-        while self._wants_replicate(observation):
-            replicate = int(observation.replicates)
-            again = self._replicate(number, number, solution.script, replicate)
-            parent_again = self._replicate(number, parent, before.script, replicate)
-            same = again.folds and again.folds == solution.folds
-            if again.valid and (same or not parent_again.valid):
-                reason = parent_again.failure or SAME_AGAIN
-                self._record("failed", number, error="Replicate", reason=reason)
-                break
-            seen = self._compare(answer.params, again, parent_again)
-            compared = self._compiled.observe(run, proposal, seen)
-            observation = self._compiled.pool(observation, compared)
-        settled = self._compiled.settle(run, proposal, observation)
-        if not observation.valid:
-            return replace(again, script=solution.script), settled
-        score, stderr = float(observation.score), float(observation.stderr)
-        return replace(solution, score=score, stderr=stderr), settled
-
-    def _wants_replicate(self, observation: Observation) -> bool:
-        more = int(observation.replicates) < self.strategy.gate.replicates
-        undecided = more and bool(observation.valid)
-        undecided = undecided and bool(self._compiled.undecided(self.state.gate, observation))
-        return undecided and self.ledger.affords(evaluations=2)
-
-    def _evaluate(self, number: int, edit: Edit) -> Solution:
-        solution = self._execute(edit.script, number, 0)
-        log = self.journal.store(solution.log)
-        self._record("executed", number, log=log, **outcome_of(solution))
-        return solution
-
-    def _replicate(self, number: int, of: int, script: str, replicate: int) -> Solution:
-        solution = self._execute(script, of, replicate)
-        self._record("replicated", number, of=of, replicate=replicate, **outcome_of(solution))
-        return solution
-
-    def _execute(self, script: str, step: int, replicate: int) -> Solution:
-        seconds = min(self.seconds_per_run, max(self.ledger.seconds_left, 1.0))
-        self.ledger.evaluations += 1
-        self.journal.checkpoint()
-        return self.evaluator.evaluate(script, step, seconds, replicate)
-
-    def _compare(self, params, solution: Solution, before: Solution | None) -> Seen:
-        """What is seen of a candidate beside its parent; a draft has no gain to speak of."""
-        gain, gain_stderr = 0.0, 0.0
-        if before is not None and solution.valid and before.valid:
-            gain, gain_stderr = measured_gain(solution, before, self.task)
-        numbers = (solution.score, solution.stderr, solution.valid, gain, gain_stderr)
-        return Seen(params, np.array(numbers, np.float32))
-
     # -- book-keeping --------------------------------------------------------------------------
 
     def _brief(self) -> Brief:
@@ -381,14 +330,12 @@ class Agent:
             history=tuple(self._attempts),
         )
 
-    def _choose(self) -> int | None:
-        if not self._steps:
-            return None
-        index = int(optimizers.choose(self.strategy.selector, history_of(self._steps)))
-        return index if index >= 0 else None
-
     def _fail(self, number: int, failure: Exception) -> None:
         self._record("failed", number, error=type(failure).__name__, reason=str(failure))
 
     def _record(self, kind, step: int, **payload: Any) -> None:
         self.journal.append(kind, payload, step)
+
+
+# What a draft is made from.
+_NOTHING = Solution("", valid=False)

@@ -14,24 +14,11 @@ from gome_agent.compiled import Settled
 from gome_agent.journal import digest
 from gome_agent.reasoners.base import Attempt, Solution
 from gome_agent.schemas import Edit
+from gome_agent.tasks.base import Metric
 from optimizers import Operator
 from optimizers.budget import Spent
 
 DIVERGED = "the rule's update is not finite: it diverged, or divides by zero"
-SAME_AGAIN = (
-    "a replicate gave the same folds, so that measuring again tells nothing new: does the script "
-    "read the seed of its validation split from the file `replicate`?"
-)
-
-
-class Answer(NamedTuple):
-    """A candidate as the world made it; no edit if the reasoner failed or was not asked."""
-
-    proposal: optimizers.Proposal
-    edit: Edit | None
-    params: np.ndarray
-    """Where it ended up; the parent's if there is no edit."""
-    failure: str
 
 
 class Step(NamedTuple):
@@ -48,8 +35,17 @@ class Step(NamedTuple):
     reason: str
     replicates: int = 1
     """Measurements that were pooled; 0 for a step that was withheld."""
+    other: int | None = None
+    """Second parent of a crossover."""
     spent: Spent = Spent()
     """By the run, this step included."""
+
+
+class Fresh(NamedTuple):
+    """A candidate that was measured once more after the search."""
+
+    step: int
+    solution: Solution
 
 
 @dataclass(frozen=True)
@@ -57,10 +53,20 @@ class Result:
     """A run that ended."""
 
     steps: tuple[Step, ...]
-    chosen: int | None
-    """Step whose solution the selector submits; `None` if nothing valid was found."""
+    submitted: tuple[int, ...]
+    """Steps that the selector submits: one, or several whose predictions are averaged, best first;
+    empty if nothing valid was found."""
     spent: Spent
     ended_by: str
+    revalidated: tuple[Fresh, ...] = ()
+    """Fresh measurements that the selector asked for, in order of rank."""
+    note: str = ""
+    """What the selector wanted and could not have; empty if nothing."""
+
+    @property
+    def chosen(self) -> int | None:
+        """Step that is submitted, the first one of several; `None` if nothing valid was found."""
+        return self.submitted[0] if self.submitted else None
 
     @property
     def evaluations(self) -> int:
@@ -78,14 +84,34 @@ class Result:
         return None if self.chosen is None else self.steps[self.chosen]
 
 
-def history_of(steps: Sequence[Step]) -> optimizers.History:
-    """The arrays a selector sees; a withheld step is its parent again and cannot be chosen."""
+def history_of(steps: Sequence[Step], metric: Metric) -> optimizers.History:
+    """The arrays a selector sees; a withheld step is its parent again and cannot be chosen.
+
+    Fold scores are among them if all valid solutions have as many.
+    """
     return optimizers.History(
         score=jnp.array([step.solution.score for step in steps], jnp.float32),
         stderr=jnp.array([step.solution.stderr for step in steps], jnp.float32),
-        valid=jnp.array([step.solution.valid and step.replicates > 0 for step in steps]),
+        valid=jnp.array([_is_candidate(step) for step in steps]),
         accepted=jnp.array([step.accepted for step in steps]),
+        folds=_folds_of(steps, metric),
     )
+
+
+def _folds_of(steps: Sequence[Step], metric: Metric) -> jnp.ndarray | None:
+    numbers = {len(step.solution.folds) for step in steps if _is_candidate(step)}
+    if len(numbers) != 1 or 0 in numbers:
+        return None
+    nothing = [float("-inf")] * max(numbers)
+    rows = [
+        [metric.utility(fold) for fold in step.solution.folds] if _is_candidate(step) else nothing
+        for step in steps
+    ]
+    return jnp.array(rows, jnp.float32)
+
+
+def _is_candidate(step: Step) -> bool:
+    return step.solution.valid and step.replicates > 0
 
 
 def attempt_of(step: Step) -> Attempt:

@@ -142,6 +142,12 @@ class StartingFrom:
         """As the inner reasoner."""
         return self.inner.improve(brief, parent, rng)
 
+    def crossover(
+        self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
+    ) -> Edit:
+        """As the inner reasoner."""
+        return self.inner.crossover(brief, parent, other, rng)
+
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """As the inner reasoner."""
         return self.inner.debug(brief, parent, rng)
@@ -189,8 +195,8 @@ def optimise_text(
       The text that the strategy's selector chooses. It may be the first one.
 
     Raises:
-      ValueError: the text is empty or contains the tags that delimit it in replies, or it cannot
-        be scored itself.
+      ValueError: the text is empty or contains the tags that delimit it in replies, it cannot be
+        scored itself, or the selector averages predictions.
 
     Example:
       A "model" that reads the feedback and obeys, and one example that wants a polite text:
@@ -214,13 +220,16 @@ def optimise_text(
             f"`text` must not be empty and not contain `{OPENING}` or `{CLOSING}`, which delimit "
             f"it in replies: {text[:60]!r}"
         )
+    strategy = strategy or optimizers.directed(optimizers.gome())
+    if strategy.selector.averages > 1:
+        raise ValueError("texts have no average: take a selector that chooses one, such as `best`")
     reasoner = Prompted(complete, artefact="text", top=top)
     with Journal.create(journal or IN_MEMORY) as events:
         prompts = {"prompt_digest": reasoner.prompt_digest, "goal": goal, "seed": seed}
         events.append("started", prompts)
         agent = Agent(
             task=TextTask(goal),
-            strategy=strategy or optimizers.directed(optimizers.gome()),
+            strategy=strategy,
             reasoner=StartingFrom(text, reasoner),
             evaluator=TextEvaluator(evaluate),
             journal=events,

@@ -65,6 +65,7 @@ from simulators.rollout import (
     world_key as world_key,
     world_keys as world_keys,
 )
+from simulators.selection import submitted as submitted
 from simulators.summaries import (
     Summary as Summary,
     acceptance_rate as acceptance_rate,

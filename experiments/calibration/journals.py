@@ -1,8 +1,8 @@
 """From run folders to logged steps: every run is a trace.
 
 A candidate counts if it was made from a solution that had a score: DESCEND steps are directed,
-IMPROVE steps undirected; drafts and repairs are neither. Withheld and unfinished steps are passed
-over.
+IMPROVE steps undirected; drafts, crossovers and repairs are neither. Withheld and unfinished steps
+are passed over.
 """
 
 from __future__ import annotations

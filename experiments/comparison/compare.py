@@ -17,6 +17,7 @@ from experiments.comparison import figure, runs_of_task, runs_of_world
 from experiments.spec import SpecError
 from experiments.study import Cell, Rows, Study
 from experiments.worlds import WORLDS, build_world
+from gome_agent.choosing import require_blind
 from gome_agent.tasks import registry
 from optimizers.budget import Budget, Spent, parse_budget, parse_spent
 
@@ -58,7 +59,7 @@ class Comparison:
 
     def __post_init__(self) -> None:
         for strategy in self.strategies:
-            spec.build_strategy(strategy)
+            self._require(strategy)
         if len(set(self.strategies)) < max(2, len(self.strategies)):
             raise ComparisonError(
                 f"--strategies is {', '.join(self.strategies) or 'empty'}: give two or more that "
@@ -82,6 +83,17 @@ class Comparison:
                 )
         else:
             build_world(self.target)
+
+    def _require(self, strategy: str) -> None:
+        """Refuse what cannot be compared here."""
+        if not runs_of_world.is_floor(strategy):
+            selector = spec.build_strategy(strategy).selector
+            if self.is_task:
+                require_blind(selector)
+        elif self.is_task:
+            raise ComparisonError(
+                f"`{strategy}` samples vectors and cannot write solutions: it is for worlds only"
+            )
 
     @property
     def is_task(self) -> bool:

@@ -55,8 +55,10 @@ def rows(config: Comparison, name: str, seed: int, folder: Path) -> Rows:
     summary = runs.execute(settings, out, on_step=steps.append)
     if summary["ended_by"] == "interrupted":
         raise KeyboardInterrupt
-    chosen = np.asarray(submitted(build_strategy(name), history_of(steps))) if steps else ()
     task = registry.load(config.target)
+    history = history_of(steps, task.facts.metric) if steps else None
+    strategy = build_strategy(name)
+    chosen = () if history is None else np.asarray(submitted(strategy, history))
     grades: dict[int, Grade] = {
         index: task.grade(step_folder(out / "steps", index) / "submission.csv")
         for index in {int(index) for index in chosen if index >= 0}
@@ -81,6 +83,11 @@ def rows(config: Comparison, name: str, seed: int, folder: Path) -> Rows:
                 **spent._asdict(),
             }
         )
+    if found and summary["submission"]:
+        # What was measured again or averaged at the end is not the choice of any step.
+        grade = task.grade(out / summary["submission"])
+        found[-1] |= {"value": grade.score, "medal": grade.medal}
+        found[-1] |= {"evaluations": summary["evaluations"]}
     return found
 
 

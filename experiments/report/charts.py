@@ -170,18 +170,16 @@ def tree_chart(run: Run) -> Markup | None:
     _step_axis(svg, box, run, x)
     chosen = {step.number for step in run.lineage()}
     for step in sorted(run.steps, key=lambda step: step.number in chosen):
-        if step.parent in depths:
-            x0, y0, x1, y1 = (
-                x(step.parent),
-                y(depths[step.parent]),  # type: ignore[arg-type]
-                x(step.number),
-                y(depths[step.number]),
-            )
+        kind = "path" if step.number in chosen else "edge"
+        for parent, drawn in ((step.other, "edge second"), (step.parent, kind)):
+            if parent is None or parent not in depths:
+                continue
+            x0, y0, x1, y1 = x(parent), y(depths[parent]), x(step.number), y(depths[step.number])
             bend = min(14.0, (x1 - x0) / 2)
             add(
                 svg,
                 "path",
-                class_="path" if step.number in chosen else "edge",
+                class_=drawn,
                 d=f"M{x0:.1f} {y0:.1f}H{x1 - bend:.1f}Q{x1:.1f} {y0:.1f} {x1:.1f} {y1:.1f}",
             )
     for step in run.steps:

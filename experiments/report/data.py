@@ -21,7 +21,7 @@ _COLOUR_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Control and direction-changing characters would hide text or show it in another order.
 _INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _MAX_TEXT = 400_000
-_MEASUREMENTS = ("executed", "replicated")
+_MEASUREMENTS = ("executed", "replicated", "revalidated")
 
 
 def read_run(run_dir: Path) -> Run:
@@ -124,11 +124,17 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
         last_event=max((e.time for e in events if e.kind != "graded"), default=None),
         interrupted="interrupted" in once,
         ended_by=clean(finished.get("ended_by")) or ("finished" if "finished" in once else ""),
-        evaluations=sum(e.step is not None and e.kind in _MEASUREMENTS for e in events),
+        evaluations=sum(e.kind in _MEASUREMENTS for e in events),
         seconds=number(finished.get("wall_seconds")),
         chosen=_whole(finished.get("best_step")) if finished else _leader(steps, higher),
+        averaged=_steps(finished.get("averaged_steps")),
+        revalidated=tuple(
+            _remeasured(_mapping(e.payload), higher) for e in events if e.kind == "revalidated"
+        ),
+        selector_note=clean(finished.get("selector_note")),
         held_out=_grade(once.get("graded") or summary.get("held_out")),
         first_held_out=_grade(summary.get("first_draft_held_out")),
+        oracle=_oracle(_mapping(summary.get("oracle_on_test"))),
         steps=steps,
     )
 
@@ -157,6 +163,7 @@ def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
         number=index,
         operator=clean(asked.get("operator")).lower(),
         parent=_whole(asked.get("parent")),
+        other=_whole(asked.get("other")),
         state=state,
         reason=clean(settled.get("reason")) or failure,
         score=score if score is None or higher else -score,
@@ -264,6 +271,20 @@ def _grade(value: Any) -> Grade | None:
         above_median=found.get("above_median") is True,
         thresholds=_numbers(found.get("thresholds")),
     )
+
+
+def _oracle(told: Mapping[str, Any]) -> tuple[int, Grade] | None:
+    step, grade = _whole(told.get("step")), _grade(told)
+    return None if step is None or grade is None else (step, grade)
+
+
+def _remeasured(told: Mapping[str, Any], higher: bool) -> tuple[int, float | None]:
+    score = number(told.get("score")) if told.get("valid") is True else None
+    return _whole(told.get("of")) or 0, score if score is None or higher else -score
+
+
+def _steps(value: Any) -> tuple[int, ...]:
+    return tuple(step for step in map(_whole, _list(value)) if step is not None)
 
 
 def _numbers(value: Any) -> Mapping[str, float]:

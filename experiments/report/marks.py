@@ -53,6 +53,7 @@ def describe(run: Run, step: Step) -> str:
     """One step in a few lines, for a tooltip."""
     made = step.operator or "step"
     source = f" of step {step.parent}" if step.parent is not None else ""
+    source += f" and step {step.other}" if step.other is not None else ""
     lines = [f"step {step.number}: {made}{source}, {step.state}"]
     if step.score is not None:
         lines.append(f"{run.metric} {figures.with_error(step.score, step.stderr)}")

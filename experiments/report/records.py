@@ -41,6 +41,8 @@ class Step:
     operator: str
     """In lower case; empty if the journal does not say."""
     parent: int | None
+    other: int | None
+    """Second parent of a crossover."""
     state: State
     reason: str
     """Why the gate decided as it did, or why the step failed."""
@@ -119,8 +121,16 @@ class Run:
     seconds: float | None
     chosen: int | None
     """Step whose solution is submitted; while no end is recorded, the best accepted one so far."""
+    averaged: tuple[int, ...]
+    """Steps whose predictions were averaged; empty if one was submitted."""
+    revalidated: tuple[tuple[int, float | None], ...]
+    """Step and score of what was measured once more after the search, in order of rank; no score
+    if it failed then."""
+    selector_note: str
     held_out: Grade | None
     first_held_out: Grade | None
+    oracle: tuple[int, Grade] | None
+    """The step with the best held-out result of all: chosen with the answers, for reports only."""
     steps: tuple[Step, ...] = ()
 
     @property

@@ -23,6 +23,7 @@ _MODULES = {
     "traces": "experiments.studies.traces",
     "ablation": "experiments.studies.ablation",
     "selection": "experiments.studies.selection",
+    "selectors": "experiments.studies.selectors",
     "rugged": "experiments.studies.rugged",
     "paradigms": "experiments.studies.paradigms",
     "paradigms_real": "experiments.studies.paradigms_real",

@@ -82,7 +82,7 @@ class MalformedReply(Exception):
 
 @runtime_checkable
 class Reasoner(Protocol):
-    """The five things a reasoner is asked for. Each may raise `NoEdit` or `MalformedReply`.
+    """The six things a reasoner is asked for. Each may raise `NoEdit` or `MalformedReply`.
 
     One that never uses `rng` may have an attribute `draws = False`. It is spared a generator
     seeded for every step, a tenth of a step's cost on the host.
@@ -107,6 +107,12 @@ class Reasoner(Protocol):
 
     def improve(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """An undirected change of the parent: what a tree search proposes without a diagnosis."""
+        ...
+
+    def crossover(
+        self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
+    ) -> Edit:
+        """A combination of two solutions that ran; `applied` is what leads to it from `parent`."""
         ...
 
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:

@@ -1,9 +1,9 @@
 """A reasoner that is any language model behind a function from prompt to reply.
 
 One call of the model a question, one template a kind of question (`gome_agent/prompts/*.md`). A
-prompt holds the task, one solution, the feedback on it and at most `top` ranked directives: never
-the history, which the update rule has already condensed into the weights. Its length therefore
-does not grow with the run.
+prompt holds the task, one solution (two for a crossover), the feedback on it and at most `top`
+ranked directives: never the history, which the update rule has already condensed into the weights.
+Its length therefore does not grow with the run.
 """
 
 from __future__ import annotations
@@ -36,11 +36,13 @@ Complete = Callable[[str], str]
 Artefact = Literal["program", "text"]
 
 _COMPONENTS = ", ".join(get_args(Component))
-QUESTIONS = ("draft", "diagnose", "edit", "improve", "debug")
+QUESTIONS = ("draft", "diagnose", "edit", "improve", "crossover", "debug")
+_NAMED = '{"applied": [{"statement": "...", "component": "..."}], "note": "one line"}'
 _HEADERS = {
     "draft": '{"note": "one line on what it does"}',
     "edit": '{"applied": [1], "note": "one line on what was done"}',
-    "improve": '{"applied": [{"statement": "...", "component": "..."}], "note": "one line"}',
+    "improve": _NAMED,
+    "crossover": _NAMED,
     "debug": '{"note": "one line on what was wrong"}',
 }
 
@@ -176,6 +178,27 @@ class Prompted:
         """Ask for one undirected change."""
         reply = self._ask("improve", brief, solution=parent.script, outcome=_outcome(parent))
         script, header = self._changed(reply, parent, _Named)
+        return Edit(script=script, applied=header.applied, note=header.note)
+
+    def crossover(
+        self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
+    ) -> Edit:
+        """Ask for one solution that has the best of two.
+
+        Raises:
+          NoEdit: also if the reply is one of the two.
+        """
+        reply = self._ask(
+            "crossover",
+            brief,
+            solution=parent.script,
+            outcome=_outcome(parent),
+            other_solution=other.script,
+            other_outcome=_outcome(other),
+        )
+        script, header = self._changed(reply, parent, _Named)
+        if script == other.script:
+            raise NoEdit("the model returned the second solution unchanged")
         return Edit(script=script, applied=header.applied, note=header.note)
 
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:

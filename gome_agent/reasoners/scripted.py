@@ -62,6 +62,12 @@ class Scripted:
         """The next reply, which must be an `Edit`."""
         return self._take("improve", Edit)
 
+    def crossover(
+        self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
+    ) -> Edit:
+        """The next reply, which must be an `Edit`."""
+        return self._take("crossover", Edit)
+
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """The next reply, which must be an `Edit`."""
         return self._take("debug", Edit)

@@ -7,8 +7,8 @@ one whose direction `u` has a given alignment with the true one, `n` (`gome_theo
 
 with `w` uniform on the unit sphere, drawn anew at every call, and `b` a unit vector that persists.
 The crossover between reasoning and search can thus be measured on real tasks, with the alignment
-known. Edits, drafts and repairs are passed through: only *where to go* is corrupted, never the
-carrying out.
+known. Edits, drafts, combinations and repairs are passed through: only *where to go* is corrupted,
+never the carrying out.
 """
 
 from __future__ import annotations
@@ -118,6 +118,12 @@ class Unreliable:
     def improve(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """The inner reasoner's undirected change."""
         return self._inner.improve(brief, parent, rng)
+
+    def crossover(
+        self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
+    ) -> Edit:
+        """The inner reasoner's combination."""
+        return self._inner.crossover(brief, parent, other, rng)
 
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """The inner reasoner's repair."""

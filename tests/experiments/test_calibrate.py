@@ -331,6 +331,13 @@ def test_run_folders_are_traces_of_one_task(folders):
     assert same.directed.r == found.r
 
 
+def test_a_crossover_counts_as_neither_but_in_a_baseline(tmp_path):
+    folder = write_journal(tmp_path / "x", StepModel(1.0), 0, operator="CROSSOVER")
+    log = read_folder(folder)
+    assert (log.directed, log.search) == ([], [])
+    assert len(read_folder(folder, baseline=True).search) == 39
+
+
 def test_undirected_steps_give_the_base(folders, tmp_path):
     weak = StepModel(0.0, sigma=0.05, scale=0.05)
     for seed in range(4):

@@ -14,6 +14,7 @@ import pytest
 
 from experiments.report import read_run, write_report
 from experiments.report.charts import beyond, depth_of, score_domain
+from experiments.report.marks import describe
 from gome_agent.journal import Journal, JournalError
 
 ATTACK = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'"
@@ -418,6 +419,24 @@ def test_a_candidate_that_crashes_as_a_replicate_failed(tmp_path: Path) -> None:
     check(write_report(builder.close()))
     step = read_run(tmp_path / "run").steps[1]
     assert (step.state, step.score, step.failure) == ("failed", None, "out of memory")
+
+
+def test_both_parents_of_a_crossover_are_told(tmp_path: Path) -> None:
+    run = Builder(tmp_path)
+    run.step(0, score=0.80)
+    run.step(1, 0, score=0.82)
+    run.journal.append("asked", {"operator": "CROSSOVER", "parent": 1, "other": 0}, 2)
+    settled = {"accepted": True, "gain": 0.01, "gain_stderr": 0.003, "reason": "accepted"}
+    run.journal.append("executed", {"valid": True, "score": 0.83, "stderr": 0.01}, 2)
+    run.journal.append("settled", {**settled, "node": 2, "score": 0.83, "stderr": 0.01}, 2)
+    run.finish(2)
+    found = read_run(run.close())
+    assert [step.other for step in found.steps] == [None, None, 0]
+    assert describe(found, found.steps[2]).startswith("step 2: crossover of step 1 and step 0, acc")
+    page = write_report(run.folder).read_text()
+    assert 'crossed with <a href="#step-0">step 0</a>' in page
+    assert page.count('class="edge second"') == 1
+    assert "second parent" not in write_report(climb(tmp_path / "climb", 3)).read_text()
 
 
 def test_several_diagnoses_of_a_step_are_all_shown(tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ def test_strategies_that_can_be_named(text):
         ("auto(base=aide(drafts=0))", "refuses its arguments"),
         ("bandit(cost=0)", "must be positive"),
         ("sgd(momentum)", "`momentum` in `sgd(...)` is a name"),
+        ("aide(operator=crossover)", "needs two parents"),
     ],
 )
 def test_bad_strategies_are_told_what_exists(text, told):

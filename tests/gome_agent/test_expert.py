@@ -594,6 +594,86 @@ def test_improve_stops_when_everything_was_tried(drafts, public):
         EXPERT.improve(_brief("labels", public, history=tuple(history)), parent, rng)
 
 
+@given(
+    paths=st.tuples(*(st.lists(st.integers(0, len(CATALOGUE) - 1), max_size=8),) * 2),
+    seed=st.integers(0, 2**16),
+)
+def test_a_crossover_takes_every_part_from_one_of_its_parents(paths, seed, drafts, public):
+    brief, facts = _brief("values", public), TASKS["values"]
+    reading = read(brief, drafts["values"])
+    plans = [Plan(), Plan(family="boosting")]
+    for i, path in enumerate(paths):
+        for index in path:
+            plans[i] = CATALOGUE[index].apply(plans[i], reading) or plans[i]
+    one, two = (_with(drafts["values"], plan, facts) for plan in plans)
+    try:
+        edit = EXPERT.crossover(brief, one, two, np.random.default_rng(seed))
+    except NoEdit:  # equal, or they differ in one part
+        assert sum(getattr(plans[0], f) != getattr(plans[1], f) for f in Plan.model_fields) < 6
+        return
+    child = Plan.from_script(edit.script)
+    assert child not in plans
+    for name in Plan.model_fields:
+        assert getattr(child, name) in {getattr(plan, name) for plan in plans} or (
+            name == "partner" and child.partner == "none"
+        )
+    model = ("family", "capacity", "regularisation", "rounds", "bag")
+    assert tuple(getattr(child, name) for name in model) in {
+        tuple(getattr(plan, name) for name in model) for plan in plans
+    }
+
+
+def test_what_a_crossover_applies_leads_from_the_first_parent_to_the_child(drafts, public):
+    """By hand: a linear plan and one of boosting, with three parts of which they differ."""
+    facts, brief = TASKS["labels"], _brief("labels", public)
+    plans = [Plan(scaling="power"), Plan(family="boosting", capacity=2, ratios=True)]
+    parents = [_with(drafts["labels"], plan, facts) for plan in plans]
+    children = set()
+    for seed in range(40):
+        edit = EXPERT.crossover(brief, *parents, np.random.default_rng(seed))
+        child = Plan.from_script(edit.script)
+        expected = {}
+        if child.family == "boosting":
+            expected["Use gradient-boosted trees as the model"] = 1.0
+            expected["Give the model more capacity"] = 2.0
+        if child.ratios:
+            expected["Add ratios of the strongest numeric columns"] = 1.0
+        if child.scaling == "standard":
+            expected["Scale numeric columns to zero mean and unit variance"] = 1.0
+        statements = [directive.statement for directive in edit.applied]
+        assert dict(zip(statements, edit.amounts, strict=True)) == expected
+        children.add(child)
+    assert len(children) == 2**3 - 2
+
+
+def test_a_crossover_is_new_until_every_combination_was_run(drafts, public):
+    facts, rng = TASKS["labels"], np.random.default_rng(1)
+    plans = [Plan(scaling="power", calibrate=True), Plan(family="knn", ratios=True)]
+    one, two = (_with(drafts["labels"], plan, facts) for plan in plans)
+    history = [_attempt(one.script), _attempt(two.script)]
+    for _ in range(2**4 - 2):
+        brief = _brief("labels", public, history=tuple(history))
+        history.append(_attempt(EXPERT.crossover(brief, one, two, rng).script))
+    assert len({a.script_digest for a in history}) == 2**4
+    with pytest.raises(NoEdit, match="every combination"):
+        EXPERT.crossover(_brief("labels", public, history=tuple(history)), one, two, rng)
+    with pytest.raises(NoEdit, match="same plan"):
+        EXPERT.crossover(_brief("labels", public), one, one, rng)
+
+
+def test_a_crossover_that_failed_says_nothing_of_its_directives(drafts, public):
+    parent = drafts["values"]
+    before = EXPERT.diagnose(_brief("values", public), parent, np.random.default_rng(0))
+    tried = tuple(
+        Directive(statement=s.statement, component=s.component) for s in before.suggestions[:2]
+    )
+    attempt = _attempt("x", 1, operator="CROSSOVER", applied=tried, accepted=False, gain=-1.0)
+    brief = _brief("values", public, history=(_attempt(parent.script), attempt))
+    assert EXPERT.diagnose(brief, parent, np.random.default_rng(0)) == before
+    brief = replace(brief, history=(brief.history[0], replace(attempt, operator="IMPROVE")))
+    assert EXPERT.diagnose(brief, parent, np.random.default_rng(0)) != before
+
+
 def test_the_first_draft_is_plain_and_later_ones_differ(public):
     rng = np.random.default_rng(0)
     history: list[Attempt] = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -19,6 +20,7 @@ from gome_agent.reasoners import Scripted
 from gome_agent.reasoners.base import MalformedReply, NoEdit, Solution
 from gome_agent.schemas import Diagnosis, Edit, Suggestion
 from gome_agent.tasks import registry
+from optimizers import Operator
 
 DRAFT = Edit(script="0")
 
@@ -56,7 +58,7 @@ def build(tmp_path: Path):
     def build(rule, replies, *, steps, evaluator=None, gate=None, policy=None, **options) -> Agent:
         journals.append(Journal.create(tmp_path / f"{len(journals)}.sqlite"))
         return Agent(
-            task=registry.load("digits"),
+            task=registry.load(options.pop("task", "digits")),
             strategy=optimizers.directed(rule, gate=gate, policy=policy),
             reasoner=options.pop("reasoner", Scripted)(replies),
             evaluator=evaluator or Meter(),
@@ -146,7 +148,7 @@ def test_a_reasoner_that_draws_nothing_has_one_generator_for_the_run(build):
 
 def test_a_step_without_a_candidate_leaves_a_tree_no_node_to_debug(build):
     told = says(1.0)
-    policy = optimizers.search.aide(1, debug_probability=1.0, operator=optimizers.Operator.DESCEND)
+    policy = optimizers.search.aide(1, debug_probability=1.0, operator=Operator.DESCEND)
     replies = [NoEdit("no idea"), DRAFT, MalformedReply("prose"), told, writes("1", told)]
     agent = build(optimizers.sgd(), replies, steps=4, policy=policy)
     result = agent.run()
@@ -169,6 +171,46 @@ def test_a_repair_that_nobody_can_make_is_not_asked_for_for_ever(build):
     agent = build(optimizers.sgd(), replies, steps=4, policy=policy, evaluator=Broken())
     operators = [step.operator.name for step in agent.run().steps]
     assert operators == ["DRAFT", "IMPROVE", "DEBUG", "IMPROVE"]
+
+
+def test_a_crossover_is_made_from_two_solutions_and_keeps_the_moments_of_the_first(build):
+    told = says(1.0)
+    crossed = Edit(script="3", applied=told.suggestions, amounts=(0.25,))
+    plan = jnp.array(
+        [(-1, Operator.DRAFT, -1), (0, Operator.DESCEND, -1), (1, Operator.CROSSOVER, 0)], jnp.int32
+    )
+
+    def ask(number, key):
+        return optimizers.Expansion(*plan[number]), number + 1
+
+    def tell(number, expansion, observation, accepted):
+        return number, number - 1
+
+    policy = optimizers.Policy(lambda steps: steps, lambda nodes: jnp.int32(0), ask, tell)
+    asked_of = []
+
+    class Crossing(Scripted):
+        def crossover(self, brief, parent, other, rng):
+            asked_of.append((parent.script, other.script))
+            return super().crossover(brief, parent, other, rng)
+
+    replies = [DRAFT, told, writes("1", told), crossed]
+    agent = build(optimizers.momentum(), replies, steps=3, policy=policy, reasoner=Crossing)
+    result = agent.run()
+    step = result.steps[2]
+    assert (step.operator.name, step.parent, step.other) == ("CROSSOVER", 1, 0)
+    assert asked_of == [("1", "0")]
+    asked = [event.payload for event in agent.journal.events("asked")]
+    assert asked[2] == {"operator": "CROSSOVER", "parent": 1, "other": 0}
+    assert "other" not in asked[1]
+    settled = [event.payload for event in agent.journal.events("settled")]
+    of_parent, of_child = (settled[i]["parameters"]["turn knob 0"] for i in (1, 2))
+    assert of_child == pytest.approx(of_parent + 0.25)
+    assert step.gain == pytest.approx(2.0)
+    moments = leaves(agent.state.rule_state)
+    assert any(leaf[1].any() for leaf in moments)
+    for leaf in moments:
+        assert_array_equal(leaf[2], leaf[1])
 
 
 def test_a_rule_that_diverges_is_a_failed_step_and_the_run_goes_on(build):
@@ -303,6 +345,52 @@ def test_a_candidate_that_fails_when_measured_again_has_failed(build):
     assert (step.accepted, step.solution.valid) == (False, False)
     assert step.reason == "failed: out of memory"
     assert step.solution.script == "3"
+
+
+# --- policies that compare folds ------------------------------------------------------------------
+
+
+def test_a_policy_is_told_the_folds_or_the_mean_for_each_and_the_journal_says_so(build):
+    class Folded(Meter):
+        """Scores are in a metric's own units: lower is better here."""
+
+        def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
+            if script == "7":
+                return Solution(script, valid=False, failure="crash")
+            folds = {"0": (1.0, 3.0, 2.0), "1": (1.0, 2.0)}.get(script, (3.0,))
+            return Solution(script, valid=True, score=-float(np.mean(folds)), folds=folds)
+
+    def tell(state, expansion, observation, accepted):
+        told, folds = state
+        return (told + 1, folds.at[told].set(observation.folds)), told
+
+    policy = optimizers.Policy(
+        capacity=lambda steps: steps,
+        init=lambda nodes: (jnp.int32(0), jnp.zeros((nodes, 3))),
+        ask=lambda state, key: (optimizers.Expansion(jnp.int32(-1), jnp.int32(0)), state),
+        tell=tell,
+        folds=3,
+    )
+    replies = [DRAFT, *(Edit(script=script) for script in "127")]
+    agent = build(
+        optimizers.sgd(), replies, steps=4, policy=policy, evaluator=Folded(), task="housing"
+    )
+    agent.run()
+    inf = np.inf
+    told = [[-1.0, -3.0, -2.0], [-1.5] * 3, [-3.0] * 3, [-inf] * 3]
+    assert_array_equal(agent.state.policy[1], told)
+    failed = [event.payload for event in agent.journal.events("failed")]
+    assert [found["error"] for found in failed] == ["Folds", "Folds"]
+    assert "compares 3 folds and the script reports 2" in failed[0]["reason"]
+
+
+def test_a_policy_without_folds_gets_five_numbers(build):
+    seen = []
+    agent = build(optimizers.sgd(), [DRAFT], steps=1)
+    conclude = agent._compiled.conclude
+    agent._compiled.conclude = lambda *args: (seen.append(args[-1].numbers), conclude(*args))[1]
+    agent.run()
+    assert [numbers.shape for numbers in seen] == [(5,)]
 
 
 # --- a full lexicon -------------------------------------------------------------------------------

@@ -178,7 +178,22 @@ def test_the_other_questions_read_their_replies():
         '<solution>x</solution>{"applied": [{"statement": "Say x", "component": "workflow"}]}'
     )
     assert reasoner.improve(BRIEF, PARENT, RNG).applied[0].statement == "Say x"
-    assert len(model.prompts) == 3
+    other = Solution("Count on fingers.", valid=True, score=0.25, stderr=0.5, folds=(0.0, 0.5))
+    crossed = reasoner.crossover(BRIEF, PARENT, other, RNG)
+    assert crossed.applied[0].statement == "Say x"
+    prompt = model.prompts[-1]
+    assert 0 < prompt.index(PARENT.script) < prompt.index(other.script)
+    assert "Score 0.5, standard error 0.25" in prompt
+    assert "Score 0.25, standard error 0.5" in prompt
+    assert len(model.prompts) == 4
+
+
+@pytest.mark.parametrize("returned", [PARENT.script, "Count on fingers."])
+def test_a_crossover_that_is_one_of_its_parents_is_no_edit(returned):
+    other = Solution("Count on fingers.", valid=True, score=0.25)
+    model = Model(f"<solution>\n{returned}\n</solution>\n{{}}")
+    with pytest.raises(NoEdit, match="unchanged"):
+        Prompted(model).crossover(BRIEF, PARENT, other, RNG)
 
 
 def test_nothing_to_do_is_no_edit():

@@ -226,7 +226,7 @@ def test_settings_out_of_range_are_refused(arguments, message):
 
 
 def test_everything_but_the_diagnosis_passes_through():
-    edits = [Edit(script=f"print({i})") for i in range(4)]
+    edits = [Edit(script=f"print({i})") for i in range(5)]
     reasoner = Unreliable(Scripted(edits), 0.2, bias=0.1, hallucination=0.3)
     rng = np.random.default_rng(0)
     assert isinstance(reasoner, Reasoner)
@@ -235,6 +235,7 @@ def test_everything_but_the_diagnosis_passes_through():
     assert reasoner.edit(BRIEF, PARENT, (), rng) is edits[1]
     assert reasoner.improve(BRIEF, PARENT, rng) is edits[2]
     assert reasoner.debug(BRIEF, PARENT, rng) is edits[3]
+    assert reasoner.crossover(BRIEF, PARENT, PARENT, rng) is edits[4]
     assert reasoner.name == "unreliable(scripted, rho=0.2, bias=0.1, hallucination=0.3)"
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from gome_agent.reasoners.base import Brief, NoEdit, Ranked, Solution, script_digest
+from gome_agent.reasoners.expert.crossing import combinations, path
 from gome_agent.reasoners.expert.directives import BY_IDENTITY, CATALOGUE, Entry
 from gome_agent.reasoners.expert.evidence import Evidence
 from gome_agent.reasoners.expert.models import cost
@@ -20,6 +21,7 @@ from gome_agent.reasoners.expert.reading import Reading, read, sniff
 from gome_agent.reasoners.expert.render import UnknownMetric, render
 from gome_agent.reasoners.expert.repair import repairs
 from gome_agent.schemas import Diagnosis, Directive, Edit, Suggestion
+from optimizers import Operator
 
 
 class Expert:
@@ -123,6 +125,30 @@ class Expert:
         entry, changed = found
         return _edit(changed, brief, (entry.directive,), entry.directive.statement)
 
+    def crossover(
+        self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
+    ) -> Edit:
+        """Each part of the plan from either parent, drawn at random; again if that was run before.
+
+        `applied` holds the directives of the catalogue that lead from `parent` to it, as far as
+        there are such.
+
+        Raises:
+          NoEdit: the plans are equal, every combination was run before, or a script carries no
+            plan.
+        """
+        one, two = _plan(parent), _plan(other)
+        if one == two:
+            raise NoEdit("the two scripts follow the same plan, so that there is nothing to cross")
+        fresh = (plan for plan in combinations(one, two, rng) if _is_new(plan, brief))
+        child = next(fresh, None)
+        if child is None:
+            raise NoEdit("every combination of these two scripts has been run")
+        steps = path(one, child, read(brief, parent))
+        applied = tuple(entry.directive for entry in steps)
+        edit = _edit(child, brief, applied, "; ".join(d.statement for d in applied))
+        return edit.model_copy(update={"amounts": tuple(map(float, steps.values()))})
+
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """The smallest simplification that the failure calls for and that was not run before.
 
@@ -182,6 +208,8 @@ def _remember(found: Evidence, directive: Directive, brief: Brief, parent: Solut
         tried = {applied.to_core().identity for applied in attempt.applied}
         if directive.to_core().identity not in tried or (attempt.accepted and attempt.gain > 0):
             continue
+        if attempt.operator == Operator.CROSSOVER.name:
+            continue  # It carried out several at once and tells of none alone.
         same = node is not None and attempt.parent == node
         keep = 0.1 if same else 0.5 if attempt.valid else 0.3
         strength *= keep if strength > 0 else 1.0

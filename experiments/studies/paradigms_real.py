@@ -33,12 +33,12 @@ LABELS = {"hill_climb": "hill climbing", "aide(drafts=3)": "AIDE, 3 drafts"}
 class Config:
     """What is run."""
 
-    tasks: tuple[str, ...] = ("cut", "digits", "housing", "visits")
+    tasks: tuple[str, ...] = ("diamonds", "digits", "housing", "visits")
     alignments: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     directed: tuple[str, ...] = ("gome", "momentum")
     searches: tuple[str, ...] = ("hill_climb", "aide(drafts=3)")
     seeds: int = 5
-    real_steps: int = 11
+    real_steps: int = 9
     """Budget in evaluations, the draft included."""
     costs: tuple[float, ...] = (1.0, 2.0)
     """Of a diagnosed step, in evaluations."""

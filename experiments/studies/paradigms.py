@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,6 +108,7 @@ def run_cell(config: Config, cell: Cell, scratch: Path) -> Rows:
     return [{"budget": budget, **row} for row in rows]
 
 
+@cache
 def tuned(name: str, config: Config) -> float:
     """The length that ends best on average at the reference condition, on other keys."""
     r, noise, crash = config.reference

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -253,6 +254,8 @@ def compare(
 
 def main() -> None:
     """Entry point: errors of the user's are one message, not a traceback."""
+    # What a library warns of is for whoever typed the command: no file, no line.
+    warnings.formatwarning = lambda message, *_: f"gome: {message}\n"
     sys.path.insert(0, os.getcwd())  # where a user's `module:object` lives, as with `python -m`
     try:
         app()

@@ -27,6 +27,7 @@ LAWS = {
 """Heading and name of each law shown."""
 NUMBERS = ("homogeneous", "silence", "birth at 10")
 """Laws whose value is shown, not only whether they hold."""
+STRATEGY_TABLES = ("paradigms", "searches", "paradigms_real", "hybrids")
 
 
 def characters() -> str:
@@ -96,6 +97,17 @@ def claims() -> str:
     return _markdown(("candidates", "protocol", "claimed", "truth", "covered"), rows)
 
 
+def of_strategies(name: str) -> Callable[[], str]:
+    """A table of `strategy_tables`."""
+
+    def table() -> str:
+        from experiments import strategy_tables
+
+        return _markdown(*getattr(strategy_tables, name)())
+
+    return table
+
+
 def _rate(rates, key) -> str:
     return f"{rates[key]:.3f}" if key in rates.index else ""
 
@@ -116,6 +128,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "characters": characters,
     "gate_rates": gate_rates,
     "claims": claims,
+    **{name: of_strategies(name) for name in STRATEGY_TABLES},
 }
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
 

@@ -171,6 +171,63 @@ def test_submissions_look_at_the_past_only():
         assert found[step] == optimizers.choose(strategy.selector, past)
 
 
+SMOOTH = "sphere(dim=4, rho=0.5, noise=0.05, crash_rate=0.1)"
+
+
+def compared_on(tmp_path, *strategies, **changes):
+    """Rows of a comparison on a smooth world, by strategy."""
+    here = config(target=SMOOTH, strategies=strategies, baseline=strategies[0], **changes)
+    table = execute(comparison(here), here, tmp_path)
+    return here, {name: table[table.strategy == name] for name in strategies}
+
+
+def test_what_is_measured_again_at_the_end_is_paid_within_the_budget(tmp_path):
+    fresh = "hill_climb(selector=revalidated(3))"
+    _, found = compared_on(
+        tmp_path, "hill_climb", fresh, steps=12, seeds=6, budget="evaluations=12"
+    )
+    ends = found[fresh].groupby("run").last()
+    assert (ends.evaluations == 12).all()
+    assert (ends.steps == 9).all()  # Three are kept back.
+    assert ends.paid.all()
+    assert (found["hill_climb"].groupby("run").evaluations.max() == 12).all()
+    # Until then both runs are the same run.
+    early = "step < 8"
+    assert_allclose(found[fresh].query(early).value, found["hill_climb"].query(early).value)
+
+
+def test_what_is_averaged_is_submitted_once_at_the_end(tmp_path):
+    whole, single = "best_of_n(selector=ensemble(4))", "best_of_n"
+    _, found = compared_on(tmp_path, single, whole, steps=12, seeds=6)
+    last = "step == 11"
+    assert not np.allclose(found[whole].query(last).value, found[single].query(last).value)
+    early = "step < 11"
+    assert_allclose(found[whole].query(early).value, found[single].query(early).value)
+
+
+def test_the_oracle_is_never_behind(tmp_path):
+    oracle = "hill_climb(selector=oracle_on_test)"
+    _, found = compared_on(tmp_path, "hill_climb", oracle, steps=12, seeds=6)
+    assert (found[oracle].value.to_numpy() <= found["hill_climb"].value.to_numpy()).all()
+
+
+def test_the_numeric_floor_spends_evaluations_only(tmp_path):
+    _, found = compared_on(tmp_path, "hill_climb", "cma_es", steps=12, seeds=3, cost=2.0)
+    floor = found["cma_es"]
+    assert floor.groupby("run").evaluations.last().tolist() == [12.0] * 3
+    assert (floor.calls == 0).all()
+    assert (floor.money == floor.evaluations).all()
+    starts = [rows.query("step == 0").value.to_numpy() for rows in found.values()]
+    assert_allclose(*[start[np.isfinite(starts).all(axis=0)] for start in starts], rtol=1e-5)
+
+
+def test_what_cannot_be_compared_is_refused_before_anything_runs():
+    with pytest.raises(ComparisonError, match="for worlds only"):
+        config(target=TASK, strategies=("sgd", "cma_es"))
+    with pytest.raises(ValueError, match="reads the answers"):
+        config(target=TASK, strategies=("sgd", "aide(selector=oracle_on_test)"))
+
+
 # --- a task ---------------------------------------------------------------------------------------
 
 

@@ -109,6 +109,14 @@ def test_best_so_far_never_falls(run, more):
         assert after.score[later] >= before.score[first]
 
 
+@given(run=candidates, cut=st.integers(1, 8))
+def test_a_smaller_budget_never_finds_more(run, cut):
+    short, long = history(run[:cut]), history(run)
+    found = int(choose(SMALL["best"], short))
+    if found >= 0:
+        assert long.score[int(choose(SMALL["best"], long))] >= short.score[found]
+
+
 @given(run=candidates, shift=numbers, scale=st.sampled_from([0.5, 1.0, 4.0]))
 def test_best_sees_only_the_order_of_scores(run, shift, scale):
     seen = history(run)

@@ -167,6 +167,42 @@ def test_best_of_n_stores_the_best_draft(run, seed):
     assert stored == max((r.score for r in run if r.valid), default=None)
 
 
+def test_best_of_n_by_hand():
+    # Three drafts, the second is best and stays in slot 1 (the first was there, and is overwritten);
+    # three children of it, of which the last is best though worse than its parent: comma selection.
+    scores = [1.0, 3.0, 2.0, 0.0, 0.5, 2.5, 4.0]
+    run = [Result(score, True, True) for score in scores]
+    assert list(played(BEST_OF[3], run)) == [
+        (-1, DRAFT, 1),
+        (-1, DRAFT, 1),
+        (-1, DRAFT, -1),
+        (1, IMPROVE, 0),
+        (1, IMPROVE, 0),
+        (1, IMPROVE, 0),
+        (0, IMPROVE, 1),
+    ]
+
+
+def test_sequential_by_hand():
+    # A draft that fails, one that is rejected, one that is accepted; then the incumbent for ever.
+    run = [
+        Result(0.0, False, False),
+        Result(0.0, True, False),
+        Result(0.0, True, True),
+        Result(9.0, True, False),
+        Result(1.0, True, True),
+        Result(0.0, True, False),
+    ]
+    assert list(played(SEQUENTIAL[DESCEND], run)) == [
+        (-1, DRAFT, -1),
+        (-1, DRAFT, -1),
+        (-1, DRAFT, 0),
+        (0, DESCEND, -1),
+        (0, DESCEND, 0),
+        (0, DESCEND, -1),
+    ]
+
+
 # --- aide ----------------------------------------------------------------------------------------
 
 

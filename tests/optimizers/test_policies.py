@@ -168,8 +168,8 @@ def test_best_of_n_stores_the_best_draft(run, seed):
 
 
 def test_best_of_n_by_hand():
-    # Three drafts, the second is best and stays in slot 1 (the first was there, and is overwritten);
-    # three children of it, of which the last is best though worse than its parent: comma selection.
+    # Three drafts; the second is best and takes slot 1 over from the first. Then
+    # three children of it; the last is best, though worse than its parent: comma selection.
     scores = [1.0, 3.0, 2.0, 0.0, 0.5, 2.5, 4.0]
     run = [Result(score, True, True) for score in scores]
     assert list(played(BEST_OF[3], run)) == [

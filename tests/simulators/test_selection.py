@@ -36,6 +36,10 @@ def world(noise, **changes) -> World:
     return World(SMOOTH, MOVES, MOVES, evaluator)._replace(**changes)
 
 
+Z = 3.0
+"""Standard errors of the lower bound."""
+
+
 @pytest.fixture(scope="module")
 def searched():
     """Traces and recordings of independent drafts, some of which crash."""
@@ -64,7 +68,7 @@ def ranked(trace, run, value):
     ("selector", "value"),
     [
         (selectors.best(), lambda trace: trace.score),
-        (selectors.lower_bound(3.0), lambda trace: trace.score - 3.0 * trace.stderr),
+        (selectors.lower_bound(Z), lambda trace: trace.score - Z * trace.stderr),
         (selectors.maximin(), lambda trace: trace.folds.min(axis=-1)),
         (selectors.oracle_on_test(), lambda trace: -trace.loss),
     ],

@@ -41,13 +41,13 @@ def test_false_alarms_come_at_the_stated_rate(draws, monkeypatch):
 
 @pytest.mark.parametrize("shift", [3.0, 5.0, 7.0])
 def test_a_wrong_law_is_detected_with_the_power_of_its_error(shift):
-    """A law that is off by 5 standard errors is found out 3 times in 4, by 7 nearly always."""
+    """A law that is off by 5 standard errors is found out 7 times in 10, by 7 nearly always."""
     rng = np.random.default_rng(1)
     estimates = rng.standard_normal(3000) + shift
     alarms = sum(alarm(statistical.assert_estimate, value, 0.0, 1.0) for value in estimates)
     power = stats.norm.sf(statistical.critical_value() - shift)
     assert stats.binomtest(alarms, len(estimates), power).pvalue > statistical.LEVEL
-    assert (power > 0.75) == (shift >= 5.0)
+    assert (power > 0.7) == (shift >= 5.0)
 
 
 def test_one_wrong_number_among_many_is_enough():

@@ -306,12 +306,14 @@ def _curves(axes: Axes, table: pd.DataFrame, config: Config) -> None:
     here, right = _shown(table, config), config.scaled_alignments[-1]
     for name, series in zip((*config.directed, *config.hybrids), SERIES, strict=False):
         mine = here.query("strategy == @name").sort_values("r")
-        drawn(axes, mine.r, mine.value, mine.stderr, series, name, band=True)
+        drawn(axes, mine.r, mine.value, mine.stderr, series, band=True)
+        axes.plot([], [], color=series["color"], linestyle=series["linestyle"], label=name)
     searches = here.query("side == 'search'")
     best = searches.iloc[int(searches.value.to_numpy().argmax())]
     level = [float(best.value)] * 2
     axes.plot([0.0, right], level, color="#555555", lw=1.2)
-    label_end(axes, [0.0, right], level, f"{best.strategy} (best search)", "#555555")
+    label_end(axes, [0.0, right], level, f"{best.strategy}, best search", "#555555")
+    axes.legend(loc="upper left")
     axes.set(
         title=f"Budget {budget}, noise {noise:g}, crash rate {crash:.0%}; "
         f"a diagnosed step costs {config.cost:g}",

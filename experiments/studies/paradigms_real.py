@@ -169,7 +169,7 @@ def _lead_panel(axes: Axes, table: pd.DataFrame, cost: float, config: Config) ->
         axes.fill_between(found.alignments, low, high, color=series["color"], alpha=0.15, lw=0)
     axes.axhline(0.0, color="#555555", lw=1.0)
     axes.set(
-        title=f"All tasks, lead over {LABELS.get(search, search)}, c = {cost:g}",
+        title=f"Lead over {LABELS.get(search, search)}, c = {cost:g}",
         xlabel=r"alignment with the expert $\rho$",
         ylabel="lead in task spreads",
     )

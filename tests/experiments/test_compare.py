@@ -3,6 +3,8 @@
 import json
 import math
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
@@ -203,6 +205,18 @@ def test_what_is_averaged_is_submitted_once_at_the_end(tmp_path):
     assert not np.allclose(found[whole].query(last).value, found[single].query(last).value)
     early = "step < 11"
     assert_allclose(found[whole].query(early).value, found[single].query(early).value)
+
+
+def test_a_schedule_that_cannot_act_is_told_without_a_traceback(tmp_path):
+    words = ("compare", "sphere(dim=3)", "--strategies", "ml_master;sgd", "--steps", "4")
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments.cli", *words, "--seeds", "2", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (told,) = (line for line in done.stderr.splitlines() if "never chooses by UCT" in line)
+    assert told.startswith("gome: `ml_master`")
 
 
 def test_the_oracle_is_never_behind(tmp_path):

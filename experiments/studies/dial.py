@@ -70,6 +70,9 @@ def dial_rows(
       seed: of the run and of the reasoner's errors.
       config: has `real_steps`.
       scratch: holds remembered evaluations; the run's own folder there is removed.
+
+    Raises:
+      KeyboardInterrupt: the run was interrupted.
     """
     task = registry.load(task_name)
     reasoner = "expert" if alignment is None else f"unreliable(expert, rho={alignment})"
@@ -83,7 +86,9 @@ def dial_rows(
     settings = runs.RunConfig(
         task_name, strategy, reasoner, steps=config.real_steps, seed=seed, seconds_per_run=60.0
     )
-    runs.execute(settings, out, wrap_evaluator=remember)
+    summary = runs.execute(settings, out, wrap_evaluator=remember)
+    if summary["ended_by"] == "interrupted":
+        raise KeyboardInterrupt  # It is not a result.
     held_out = _held_out(task, out)
     shutil.rmtree(out)
     return [

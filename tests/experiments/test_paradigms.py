@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from experiments import studies
-from experiments.studies import paradigms, paradigms_real
+from experiments.studies import dial, paradigms, paradigms_real
 from experiments.studies.leads import Lead
 from experiments.study import draw, execute
 from tests.statistical import assert_exceeds
@@ -155,3 +155,9 @@ def test_a_run_that_found_nothing_is_as_bad_as_the_worst():
     utilities = paradigms_real.finals(table, config, cost=1.0)
     every = np.concatenate([values.ravel() for values in utilities.values()])
     assert utilities["hill_climb", None][0, 1] == every.min()
+
+
+def test_a_run_that_was_interrupted_is_not_a_cell(tmp_path, monkeypatch):
+    monkeypatch.setattr(dial.runs, "execute", lambda *_, **__: {"ended_by": "interrupted"})
+    with pytest.raises(KeyboardInterrupt):
+        dial.dial_rows("digits", "sgd", None, 0, paradigms_real.STUDY.quick, tmp_path)

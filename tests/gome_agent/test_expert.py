@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy import stats
 
 from gome_agent.reasoners import (
@@ -529,6 +529,8 @@ _KEYS = (
 )  # fmt: skip
 
 
+# On a busy machine drawing nested JSON takes longer than Hypothesis likes.
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(feedback=st.dictionaries(st.sampled_from(_KEYS), _JSON))
 def test_nonsense_in_the_feedback_does_no_harm(feedback, drafts, public):
     for name in ("values", "probabilities"):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import example, given, strategies as st
 from scipy import stats
 
 from gome_agent.reasoners import (
@@ -529,9 +529,17 @@ _KEYS = (
 )  # fmt: skip
 
 
-# On a busy machine drawing nested JSON takes longer than Hypothesis likes.
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@pytest.mark.parametrize("key", _KEYS)
+@pytest.mark.parametrize("value", [1e7, -1e7, 1e300, -1e300])
+def test_numbers_beyond_all_sense_do_no_harm(key, value, drafts, public):
+    for name in ("values", "probabilities"):
+        parent = replace(drafts[name], feedback={key: value})
+        diagnosis = EXPERT.diagnose(_brief(name, public), parent, np.random.default_rng(0))
+        assert all(np.isfinite(s.strength) for s in diagnosis.suggestions)
+
+
 @given(feedback=st.dictionaries(st.sampled_from(_KEYS), _JSON))
+@example(feedback={"missing_share": 1e7})
 def test_nonsense_in_the_feedback_does_no_harm(feedback, drafts, public):
     for name in ("values", "probabilities"):
         parent = replace(drafts[name], feedback=feedback)

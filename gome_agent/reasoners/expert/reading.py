@@ -82,7 +82,7 @@ def read(brief: Brief, parent: Solution) -> Reading:
         numeric=int(_number(told, "numeric_columns", numeric)),
         categorical=int(_number(told, "categorical_columns", categorical)),
         cardinality=int(_number(told, "cardinality", 0)),
-        missing=_number(told, "missing_share", 0.0),
+        missing=min(max(_number(told, "missing_share", 0.0), 0.0), 1.0),
         skew=_number(told, "skew", 0.0),
         target_skew=_number(told, "target_skew", 0.0),
         target_min=_number(told, "target_min", -1.0),

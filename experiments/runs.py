@@ -277,10 +277,7 @@ def _oracle(task: Task, out: Path) -> dict[str, Any] | None:
             grades[step.number] = task.grade(saved)
     if not grades:
         return None
-    test = jnp.array([task.facts.metric.utility(found.score) for found in grades.values()])
-    told = jnp.ones(len(grades), bool)
-    history = optimizers.History(test, jnp.zeros_like(test), told, told, test=test)
-    step = list(grades)[int(optimizers.choose(optimizers.selectors.oracle_on_test(), history))]
+    step = max(grades, key=lambda number: task.facts.metric.utility(grades[number].score))
     note = "report only: chosen with the answers"
     return {"step": step, "score": grades[step].score, "medal": grades[step].medal, "note": note}
 

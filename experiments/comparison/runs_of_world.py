@@ -37,7 +37,8 @@ def rows(config: Comparison, name: str) -> Rows:
     and evaluation, for as long as the runs do the same.
     """
     if is_floor(name):
-        return _table(config, name, *_floor(config, parse(name)))
+        loss, spent = _floor(config, parse(name))
+        return _table(config, name, loss, spent, np.ones(loss.shape, bool))
     world, strategy = build_world(config.target), build_strategy(name)
     keys = jax.random.split(jax.random.key(config.seed), config.seeds)
     trace, recording = jax.jit(jax.vmap(lambda key: rollout(strategy, world, key, config.steps)))(
@@ -48,11 +49,11 @@ def rows(config: Comparison, name: str) -> Rows:
     history = trace.history._replace(test=-trace.loss)
     chosen = np.asarray(jax.jit(jax.vmap(partial(submitted, strategy)))(history))
     loss = np.take_along_axis(np.asarray(trace.loss, float), np.maximum(chosen, 0), axis=1)
-    loss = np.where(chosen >= 0, loss, np.nan)
+    loss, taken = np.where(chosen >= 0, loss, np.nan), np.ones(loss.shape, bool)
     selector = strategy.selector
     if selector.revalidates or selector.averages > 1:
-        loss, spent = _finished(config, strategy, world, trace, recording, keys, loss, spent)
-    return _table(config, name, loss, spent)
+        loss, spent, taken = _finished(config, strategy, world, trace, recording, keys, loss, spent)
+    return _table(config, name, loss, spent, taken)
 
 
 def _finished(
@@ -64,8 +65,12 @@ def _finished(
     keys: jax.Array,
     loss: np.ndarray,
     spent: Spent,
-) -> tuple[np.ndarray, Spent]:
-    """The last step that is paid has what is measured again, or averaged, after it."""
+) -> tuple[np.ndarray, Spent, np.ndarray]:
+    """The last step that is paid has what is measured again, or averaged, after it.
+
+    Returns:
+      Losses, what was spent, and which steps were taken: the search ends before the reserve.
+    """
     reserve = Spent(strategy.selector.revalidates)
     paid = np.broadcast_to(config.limits.pays(spent + reserve), loss.shape)
     seen = trace._replace(valid=trace.valid & jnp.asarray(paid))
@@ -77,10 +82,8 @@ def _finished(
     loss, evaluations = loss.copy(), np.array(spent.evaluations)
     loss[runs, last] = final
     evaluations[runs, last] += np.asarray(extra)
-    # What comes after the end of the search is not paid: it would run without the reserve.
-    after = np.arange(loss.shape[1]) > last[:, None]
-    evaluations[after] = np.inf if reserve.evaluations else evaluations[after]
-    return loss, spent._replace(evaluations=evaluations)
+    taken = np.arange(loss.shape[1]) <= last[:, None]
+    return loss, spent._replace(evaluations=evaluations), taken
 
 
 def _floor(config: Comparison, spec: Spec) -> tuple[np.ndarray, Spent]:
@@ -100,7 +103,9 @@ def _floor(config: Comparison, spec: Spec) -> tuple[np.ndarray, Spent]:
     return np.where(known, loss, np.nan), spent
 
 
-def _table(config: Comparison, name: str, loss: np.ndarray, spent: Spent) -> Rows:
+def _table(
+    config: Comparison, name: str, loss: np.ndarray, spent: Spent, taken: np.ndarray
+) -> Rows:
     paid = np.broadcast_to(config.limits.pays(spent), loss.shape)
     return [
         {
@@ -113,5 +118,5 @@ def _table(config: Comparison, name: str, loss: np.ndarray, spent: Spent) -> Row
             **{currency: float(amount[run, step]) for currency, amount in spent._asdict().items()},
         }
         for run, step in np.ndindex(loss.shape)
-        if np.isfinite(spent.evaluations[run, step])
+        if taken[run, step]
     ]

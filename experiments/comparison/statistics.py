@@ -5,7 +5,7 @@ higher-is-better utilities. What is resampled are pairs, as in Agarwal et al., "
 Learning at the Edge of the Statistical Precipice" (NeurIPS 2021), whose probability of improvement
 compares all pairs of runs; here runs are paired by design, and only pairs are compared.
 
-Not covered: runs of several tasks at once.
+Not covered: runs of several tasks at once; `experiments.studies.leads` resamples within tasks.
 """
 
 from __future__ import annotations

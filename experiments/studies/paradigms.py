@@ -74,6 +74,11 @@ class Config:
     shown: tuple[int, float, float] = (100, 0.02, 0.3)
     """Budget, noise and crash rate of the curves."""
 
+    @property
+    def grid(self) -> list[tuple[float, float]]:
+        """Pairs of noise and crash rate."""
+        return [(noise, crash) for noise in self.noises for crash in self.crash_rates]
+
     def side(self, name: str) -> str:
         """Of `SIDES`, the one that a strategy is on."""
         members = (self.directed, self.searches, self.hybrids, (FLOOR,))
@@ -88,7 +93,7 @@ def cells(config: Config) -> Sequence[Cell]:
 def run_cell(config: Config, cell: Cell, scratch: Path) -> Rows:
     """Finals of every strategy, leads of directed rules over the best search, crossovers."""
     budget = cell["budget"]
-    grid = [(n, c) for n in config.noises for c in config.crash_rates]
+    grid = config.grid
     listens = {*config.directed, *config.hybrids}
     finals: dict[str, np.ndarray] = {}
     rows: Rows = []
@@ -204,7 +209,6 @@ def _nats(loss: np.ndarray) -> np.ndarray:
 
 
 def _final_rows(name: str, nats: np.ndarray, alignments: Sequence[Any], config: Config) -> Rows:
-    grid = [(n, c) for n in config.noises for c in config.crash_rates]
     return [
         {
             "kind": "final",
@@ -216,7 +220,7 @@ def _final_rows(name: str, nats: np.ndarray, alignments: Sequence[Any], config: 
             "value": float(runs.mean()),
             "stderr": float(runs.std(ddof=1) / math.sqrt(runs.size)),
         }
-        for (noise, crash), of_r in zip(grid, nats, strict=True)
+        for (noise, crash), of_r in zip(config.grid, nats, strict=True)
         for r, runs in zip(alignments, of_r, strict=True)
     ]
 
@@ -247,6 +251,8 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     """The map of leads at every budget, and all strategies at one condition."""
     import matplotlib.pyplot as plt
 
+    from experiments.style import mark_quick
+
     figure = plt.figure(figsize=(12.5, 7.6))
     grid = figure.add_gridspec(2, len(config.budgets), height_ratios=(1.0, 1.15))
     limit = float(table.query("kind == 'lead' and side == 'directed'").value.abs().quantile(0.95))
@@ -266,13 +272,13 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     _curves(figure.add_subplot(bottom[0]), table, config)
     _ranks(figure.add_subplot(bottom[1]), table, config)
     if config.runs < Config().runs:
-        figure.text(0.995, 0.005, "quick version", ha="right", fontsize=8, color="#888888")
+        mark_quick(figure)
     return figure
 
 
 def _map(axes: Axes, rows: pd.DataFrame, limit: float, config: Config):
     """Lead of the best directed rule over the best search; hatched where it is not certain."""
-    grid = [(n, c) for n in config.noises for c in config.crash_rates]
+    grid = config.grid
     leads = rows.query("kind == 'lead' and side == 'directed'")
     leads = leads.set_index(["noise", "crash_rate", "r"]).sort_index()
     shape = len(grid), len(config.scaled_alignments)

@@ -119,6 +119,8 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
     """A panel a task, the mean lead over the best search, and who wins how often."""
     import matplotlib.pyplot as plt
 
+    from experiments.style import mark_quick
+
     columns = max(3, (len(config.tasks) + 3) // 2)
     figure, axes = plt.subplots(2, columns, figsize=(3.3 * columns, 6.4))
     panels = axes.ravel()
@@ -130,7 +132,7 @@ def figure(table: pd.DataFrame, config: Config) -> Figure:
         panel.set_axis_off()
     panels[0].legend(fontsize=7)
     if config.seeds < Config().seeds:
-        figure.text(0.995, 0.005, "quick version", ha="right", fontsize=8, color="#888888")
+        mark_quick(figure)
     return figure
 
 

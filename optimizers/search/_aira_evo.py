@@ -34,6 +34,7 @@ from optimizers.search._tree import (
     choose_uniformly,
     empty_tree,
     grow,
+    or_nowhere,
 )
 
 
@@ -159,7 +160,7 @@ def aira_evo(
         place = jnp.where(over, state.finished, individuals)
         state = state._replace(
             tree=tree,
-            home=state.home.at[_or_nowhere(slot, tree)].set(home, mode="drop"),
+            home=state.home.at[or_nowhere(slot, tree.parent.shape[0])].set(home, mode="drop"),
             finished=state.finished + over,
             offspring=state.offspring.at[place].set(jnp.where(runs, slot, -1), mode="drop"),
         )
@@ -202,12 +203,12 @@ def _close(state: EvoState, max_island_size: int) -> EvoState:
         mean = jnp.where(peers, score, 0.0).sum() / jnp.maximum(peers.sum(), 1)
         welcome = (state.generation == 0) | ~peers.any() | (seen >= mean)
         entered = jnp.where((row >= 0) & welcome, row, -1)
-        member = state.member.at[_or_nowhere(entered, state.tree)].set(True, mode="drop")
+        member = state.member.at[or_nowhere(entered, score.shape[0])].set(True, mode="drop")
         peers = member & here
         worst = jnp.argmin(jnp.where(peers, score, jnp.inf))
         left = jnp.where(peers.sum() > max_island_size, worst, -1)
         return state._replace(
-            member=member.at[_or_nowhere(left, state.tree)].set(False, mode="drop"),
+            member=member.at[or_nowhere(left, score.shape[0])].set(False, mode="drop"),
             low=jnp.fmin(state.low, seen),
             high=jnp.fmax(state.high, seen),
         )
@@ -237,7 +238,7 @@ def _reset(state: EvoState, key: Key[Array, ""], islands: int, resets: str) -> E
         founder = choose_uniformly(key_founder, founders)
         donors = founders.any() & inhabited[founder] & (score != best[founder])
         migrant = choose_by_weight(key_migrant, fitness, donors)
-        moves = _or_nowhere(jnp.where(donors.any(), migrant, -1), state.tree)
+        moves = or_nowhere(jnp.where(donors.any(), migrant, -1), score.shape[0])
         return state._replace(
             member=state.member & ~here.at[stays].set(False),
             home=state.home.at[moves].set(order[i].astype(jnp.int32), mode="drop"),
@@ -260,11 +261,6 @@ def _populations(state: EvoState, islands: int) -> Bool[Array, "islands nodes"]:
 
 def _generations(steps: int, individuals: int) -> int:
     return -(-steps // individuals)
-
-
-def _or_nowhere(row: Int[Array, ""], tree: Tree) -> Int[Array, ""]:
-    """A row to write to; one that is dropped for -1."""
-    return jnp.where(row < 0, tree.parent.shape[0], row)
 
 
 def _select(condition, if_true, if_false):

@@ -37,6 +37,7 @@ from optimizers.search._tree import (
     choose_uniformly,
     empty_tree,
     grow,
+    or_nowhere,
 )
 
 Selection = Literal["pareto", "current_best", "epsilon_greedy", "top_k_pareto"]
@@ -177,7 +178,7 @@ def gepa_pareto(
         enters &= accepted & measured
         grown, slot = grow(state.tree, expansion, observation)
         slot = jnp.where(enters, slot, -1)
-        row = jnp.where(slot < 0, state.folds.shape[0], slot)
+        row = or_nowhere(slot, state.folds.shape[0])
         is_child = (expansion.parent >= 0) & (expansion.operator != Operator.CROSSOVER)
         state = state._replace(
             tree=jax.tree.map(lambda new, old: jnp.where(enters, new, old), grown, state.tree),

@@ -29,7 +29,15 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from optimizers.base import Expansion, Operator, Params, Policy
-from optimizers.search._tree import Tree, begin_in, cancel_in, choose_by_weight, empty_tree, grow
+from optimizers.search._tree import (
+    Tree,
+    begin_in,
+    cancel_in,
+    choose_by_weight,
+    empty_tree,
+    grow,
+    or_nowhere,
+)
 
 LEAST_WEIGHT = 1e-3
 SKETCH = 16  # Numbers kept of a candidate's parameters.
@@ -151,7 +159,7 @@ def map_elites(
         state, island = _land(state, expansion)
         tree, slot = grow(state.tree, expansion, observation)
         nodes = state.size.shape[0]
-        row = jnp.where(slot < 0, nodes, slot)
+        row = or_nowhere(slot, nodes)
         size, sketch = _measured(observation.params, observation.valid)
         state = state._replace(
             tree=tree,

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from optimizers.base import Expansion, Observation, Operator
 from optimizers.search._rollout_rules import Rules
-from optimizers.search._tree import Tree, begin, cancel_in, empty_tree, grow, lineage
+from optimizers.search._tree import Tree, begin, cancel_in, empty_tree, grow, lineage, or_nowhere
 
 
 class Rollouts(NamedTuple):
@@ -176,7 +176,7 @@ def expand(
     chosen = jnp.where(state.tree.valid[node], operator, Operator.DEBUG)
     chosen = jnp.where(node < 0, Operator.DRAFT, chosen).astype(jnp.int32)
     expansion = Expansion(parent=node.astype(jnp.int32), operator=chosen)
-    served = jnp.where(node < 0, state.goes_on.shape[0], node)
+    served = or_nowhere(node, state.goes_on.shape[0])
     return expansion, state._replace(
         tree=begin(state.tree, expansion),
         goes_on=state.goes_on.at[served].set(False, mode="drop"),
@@ -260,7 +260,7 @@ def record(
     nodes, parent = state.visits.shape[0], expansion.parent
     old = _local_best(state, parent)
     tree, slot = grow(state.tree, expansion, observation)
-    row = jnp.where(slot < 0, nodes, slot)
+    row = or_nowhere(slot, nodes)
     drafted = parent < 0
     improved = observation.valid & improves
     branch = jnp.where(drafted, slot, state.branch[parent])
@@ -268,7 +268,7 @@ def record(
         tree=tree,
         branch=state.branch.at[row].set(branch, mode="drop"),
         local_best=state.local_best.at[row].set(jnp.where(improved, slot, old), mode="drop"),
-        failures=state.failures.at[jnp.where(old < 0, nodes, old)].add(fails, mode="drop"),
+        failures=state.failures.at[or_nowhere(old, nodes)].add(fails, mode="drop"),
         terminal=state.terminal.at[row].set(terminal, mode="drop"),
         passes=state.passes.at[row].set(passes, mode="drop"),
         locked=state.locked.at[jnp.where(drafted, row, nodes)].set(True, mode="drop"),

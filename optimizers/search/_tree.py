@@ -63,7 +63,7 @@ def cancel(tree: Tree, expansion: Expansion) -> Tree:
 
 
 def _count(tree: Tree, expansion: Expansion, change: int) -> Tree:
-    counted = jnp.where(expansion.parent >= 0, expansion.parent, tree.parent.shape[0])
+    counted = or_nowhere(expansion.parent, tree.parent.shape[0])
     return tree._replace(
         children=tree.children.at[counted].add(change, mode="drop"),
         drafts=tree.drafts + jnp.where(expansion.parent < 0, change, 0),
@@ -90,6 +90,16 @@ def grow(tree: Tree, expansion: Expansion, observation: Observation) -> tuple[Tr
         debug_depth=tree.debug_depth.at[row].set(depth, mode="drop"),
     )
     return grown, jnp.where(full, -1, row)
+
+
+def or_nowhere(row: Int[Array, "..."], nodes: int) -> Int[Array, "..."]:
+    """The row to write to with `mode="drop"`, where -1 stands for none: a negative one would wrap.
+
+    Args:
+      row: from -1 to `nodes - 1`.
+      nodes: rows that there are.
+    """
+    return jnp.where(row < 0, nodes, row)
 
 
 def lineage(tree: Tree, node: Int[Array, ""]) -> Bool[Array, " nodes"]:

@@ -101,6 +101,25 @@ class Edit(_Reply):
         return self
 
 
+class Verdict(_Reply):
+    """Whether a solution's evaluation can be trusted."""
+
+    aligned: bool
+    """The official metric, the same procedure for validation and test, no leakage."""
+    evidence: str = ""
+    """The lines of the program that speak for it."""
+    concerns: tuple[str, ...] = ()
+    """Mild ones; they do not decide."""
+
+
+class Preference(_Reply):
+    """Which of two programs with tied scores is the better one."""
+
+    replace: bool
+    """Whether the child should take the parent's place."""
+    reason: str = ""
+
+
 class ScriptReport(_Reply):
     """The one JSON line that a solution prints last on standard output."""
 

@@ -7,12 +7,15 @@
 from gome_agent.reasoners.base import (
     Attempt as Attempt,
     Brief as Brief,
+    Compares as Compares,
     HasUsage as HasUsage,
     HasVocabulary as HasVocabulary,
+    Judges as Judges,
     MalformedReply as MalformedReply,
     NoEdit as NoEdit,
     Ranked as Ranked,
     Reasoner as Reasoner,
+    Refines as Refines,
     Solution as Solution,
     script_digest as script_digest,
 )

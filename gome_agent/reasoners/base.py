@@ -15,7 +15,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from gome_agent.journal import digest
-from gome_agent.schemas import Diagnosis, Directive, Edit
+from gome_agent.schemas import Diagnosis, Directive, Edit, Preference, Verdict
 from gome_agent.tasks.base import TaskFacts
 from optimizers.budget import Spent
 
@@ -67,6 +67,12 @@ class Brief:
     seconds_per_run: float
     """Wall limit of one execution of the script."""
     history: tuple[Attempt, ...] = ()
+    step: int = 0
+    """Number of the step that is being made."""
+    used: float = 0.0
+    """Share of the budget that is used, in [0, 1]: of whichever currency is nearest to its end."""
+    siblings: tuple[str, ...] = ()
+    """What other traces of this run are trying, one line each: start elsewhere."""
 
 
 Ranked = Sequence[tuple[Directive, float]]
@@ -130,6 +136,41 @@ class HasVocabulary(Protocol):
 
     def vocabulary(self, brief: Brief, parent: Solution) -> tuple[Directive, ...]:
         """The directives that apply to this parent, in a fixed order."""
+        ...
+
+
+@runtime_checkable
+class Judges(Protocol):
+    """A reasoner that looks for what a score cannot show: leakage, or another metric."""
+
+    def judge(self, brief: Brief, solution: Solution) -> Verdict:
+        """Whether a valid solution's evaluation can be trusted, with evidence.
+
+        Raises:
+          MalformedReply: it cannot be told; the caller then does not trust it.
+        """
+        ...
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """A reasoner that can tell the better of two programs that scored alike."""
+
+    def prefer(self, brief: Brief, parent: Solution, child: Solution) -> Preference:
+        """Whether the child should replace the parent although their scores are a tie.
+
+        Raises:
+          MalformedReply: it cannot be told; the parent stays.
+        """
+        ...
+
+
+@runtime_checkable
+class Refines(Protocol):
+    """A reasoner that can tune a solution's hyper-parameters, leaving its design as it is."""
+
+    def refine(self, brief: Brief, solution: Solution, rng: np.random.Generator) -> Edit:
+        """The solution with other hyper-parameters. Raises as `Reasoner.improve`."""
         ...
 
 

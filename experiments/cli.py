@@ -32,8 +32,10 @@ def tasks() -> None:
 
 @app.command()
 def run(
-    task: Annotated[str, typer.Argument(help="Name of a task; see `gome tasks`.")],
     out: Out,
+    task: Annotated[
+        str, typer.Argument(help="Name of a task; see `gome tasks`. Not with --replay.")
+    ] = "",
     strategy: Annotated[
         str,
         typer.Option(
@@ -42,8 +44,19 @@ def run(
         ),
     ] = "gome",
     reasoner: Annotated[
-        str, typer.Option(help="'expert', or 'unreliable(expert, rho=0.3)'.")
-    ] = "expert",
+        str | None,
+        typer.Option(
+            help="'expert', 'prompted', or 'unreliable(expert, rho=0.3)'; 'prompted' if there is "
+            "a model."
+        ),
+    ] = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Any of litellm's, by role if you like: "
+            "'openai/gpt-5;judge=openai/gpt-5-mini(reasoning_effort=low)'."
+        ),
+    ] = "",
     steps: Annotated[int, typer.Option(min=1, help="Candidates to evaluate.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same decisions.")] = 0,
     seconds: Annotated[float, typer.Option(min=1, help="Wall clock of the whole run.")] = float(
@@ -58,31 +71,69 @@ def run(
     diagnoses: Annotated[
         int, typer.Option(min=1, help="Diagnoses a step, for 'consensus(...)' rules.")
     ] = 1,
+    in_flight: Annotated[
+        int,
+        typer.Option(min=1, help="Steps side by side, e.g. with 'gome(policy=traces(count=3))'."),
+    ] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Candidates really made at once; decides nothing."),
+    ] = None,
+    repairs: Annotated[
+        int, typer.Option(min=0, help="Repairs of a failed candidate within its step.")
+    ] = 0,
+    refine: Annotated[
+        bool, typer.Option("--refine", help="Tune each candidate that succeeds once.")
+    ] = False,
     sandbox: Annotated[
         str | None, typer.Option(help="Backend; the strongest that works here by default.")
+    ] = None,
+    replay: Annotated[
+        Path | None,
+        typer.Option(help="A run to decide again from its journal: no model, no scripts."),
     ] = None,
 ) -> None:
     """Optimise a task: write, run and improve real scripts until the budget ends."""
     from experiments import display
     from experiments.runs import RunConfig
 
+    if (replay is None) == (not task):
+        raise typer.BadParameter("give the name of a task, or --replay DIR", param_hint="TASK")
+    if replay is not None:
+        _exit(display.replay(replay, out))
     config = RunConfig(
         task=task,
         strategy=strategy,
-        reasoner=reasoner,
+        reasoner=reasoner or ("prompted" if model else "expert"),
+        model=model,
         steps=steps,
         seed=seed,
         seconds=seconds,
         budget=budget,
         seconds_per_run=seconds_per_run,
         diagnoses=diagnoses,
+        in_flight=in_flight,
+        workers=workers,
+        repairs=repairs,
+        refines=refine,
         sandbox=sandbox,
     )
-    summary = display.run(config, out)
+    _exit(display.run(config, out))
+
+
+@app.command()
+def resume(directory: RunFolder) -> None:
+    """Go on with a run that was killed or interrupted: nothing finished is paid or run again."""
+    from experiments import display
+
+    _exit(display.resume(directory))
+
+
+def _exit(summary: dict) -> None:
+    """End with the status of a run."""
     if summary["ended_by"] == "interrupted":
         raise typer.Exit(130)
-    if summary["submission"] is None:
-        raise typer.Exit(1)
+    raise typer.Exit(1 if summary["submission"] is None else 0)
 
 
 @app.command()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -75,6 +76,20 @@ def check(rule: str, basis: str) -> None:
 
 def run(config: runs.RunConfig, out: Path) -> dict[str, Any]:
     """Run with a line per step and a progress bar; says where to look at the end."""
+    return _watched(partial(runs.execute, config, out), out)
+
+
+def resume(out: Path) -> dict[str, Any]:
+    """Go on with a run; its finished steps are shown again."""
+    return _watched(partial(runs.resume, out), out)
+
+
+def replay(earlier: Path, out: Path) -> dict[str, Any]:
+    """Show a run once more from its journal."""
+    return _watched(partial(runs.replay, earlier, out), out)
+
+
+def _watched(go: Callable[[runs.Watching], dict[str, Any]], out: Path) -> dict[str, Any]:
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -83,17 +98,19 @@ def run(config: runs.RunConfig, out: Path) -> dict[str, Any]:
         TimeElapsedColumn(),
         console=CONSOLE,
     )
-    bar = progress.add_task("preparing", total=config.steps)
+    bar = progress.add_task("preparing", total=None)
     best: list[float] = []
 
-    def on_start(task, backend) -> None:
+    def on_start(config, task, backend) -> None:
         facts = task.facts
         better = "higher is better" if facts.metric.higher_is_better else "lower is better"
+        asked = f" · {escape(config.model)}" if config.model else ""
         CONSOLE.print(
             f"[bold]{facts.name}[/] {escape(facts.title)} · {facts.metric.name}, {better} · "
-            f"{escape(config.strategy)} · {escape(config.reasoner)} · seed {config.seed}"
+            f"{escape(config.strategy)} · {escape(config.reasoner)}{asked} · seed {config.seed}"
         )
         CONSOLE.print(f"[dim]sandbox: {escape(_describe(backend))}[/]")
+        progress.update(bar, total=config.steps)
 
     def on_step(step) -> None:
         if step.solution.valid:
@@ -105,14 +122,16 @@ def run(config: runs.RunConfig, out: Path) -> dict[str, Any]:
         progress.update(bar, advance=1, description=shown)
 
     with progress:
-        summary = runs.execute(config, out, on_start=on_start, on_step=on_step)
+        summary = go(runs.Watching(on_start=on_start, on_step=on_step))
     _outcome(summary, out)
     return summary
 
 
 def _outcome(summary: dict[str, Any], out: Path) -> None:
     if summary["ended_by"] == "interrupted":
-        CONSOLE.print("[yellow]interrupted[/]: what was found so far is kept")
+        CONSOLE.print(
+            f"[yellow]interrupted[/]: what was found so far is kept; gome resume {out} goes on"
+        )
     if summary["validation"] is None:
         CONSOLE.print(f"[red]no valid solution[/]; read {out / 'journal.sqlite'} for the failures")
         return
@@ -135,9 +154,17 @@ def _outcome(summary: dict[str, Any], out: Path) -> None:
         )
     if summary["selector_note"]:
         CONSOLE.print(f"[yellow]{escape(summary['selector_note'])}[/]")
+    CONSOLE.print(f"[dim]ended: {escape(summary['ended_by'])}{_paid(summary)}[/]")
     CONSOLE.print(
         f"best script {out / 'best_solution.py'} · next: gome grade {out} · gome report {out}"
     )
+
+
+def _paid(summary: dict[str, Any]) -> str:
+    if not summary["tokens"]:
+        return ""
+    money = f", {summary['money']:.4g} of money" if summary["money"] else ""
+    return f" · {summary['calls']} calls, {summary['tokens']} tokens{money}"
 
 
 def grade(directory: Path) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
-import platform
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,18 +15,25 @@ import jax.numpy as jnp
 
 import optimizers
 from experiments.spec import build_reasoner, build_strategy
+from experiments.submitting import grade as grade, summarise, versions, write_json as write_json
 from gome_agent import loop, records, sandbox
+from gome_agent.budget import Budget
 from gome_agent.choosing import require_blind
-from gome_agent.evaluator import Evaluator, SandboxEvaluator, step_folder
-from gome_agent.journal import Journal
+from gome_agent.evaluator import Evaluator, SandboxEvaluator
+from gome_agent.holding import held
+from gome_agent.journal import Journal, JournalError
+from gome_agent.models import Model
+from gome_agent.models.recorded import Recorded
 from gome_agent.reasoners.base import HasVocabulary
 from gome_agent.sandbox.base import Limits, Sandbox
+from gome_agent.secrets import redaction
 from gome_agent.tasks import registry
-from gome_agent.tasks.base import Grade, Metric, Task
+from gome_agent.tasks.base import Task
 from optimizers import cached, hashed_ngrams
-from optimizers.budget import parse_budget
+from optimizers.budget import Spent, parse_budget
 
-PACKAGES = ("jax", "optax", "numpy", "scipy", "scikit-learn", "pandas")
+JOURNAL = "journal.sqlite"
+STEPS = "steps"
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,18 @@ class RunConfig:
     memory_gib: float = 4.0
     diagnoses: int = 1
     """Diagnoses before each directed step; more than one needs a rule that aggregates."""
+    in_flight: int = 1
+    """Steps that are under way side by side; more than one needs a policy that can."""
+    workers: int | None = None
+    """Candidates that are really made at once; decides nothing."""
+    repairs: int = 0
+    """How often a candidate that fails is repaired within its step."""
+    refines: bool = False
+    """Whether a candidate that succeeds is tuned once."""
     sandbox: str | None = None
     """Name of a backend; the strongest that works here if `None`."""
+    model: str = ""
+    """Language models by role, for reasoners that ask one."""
 
     @property
     def limits(self) -> Limits:
@@ -60,72 +76,198 @@ class RunConfig:
         )
 
 
-def execute(
-    config: RunConfig,
-    out: Path,
-    *,
-    on_start: Callable[[Task, Sandbox], None] = lambda task, backend: None,
-    on_step: Callable[[records.Step], None] = lambda step: None,
-    wrap_evaluator: Callable[[Evaluator], Evaluator] = lambda evaluator: evaluator,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Watching:
+    """Who is told of a run, and what is put around its evaluator."""
+
+    on_start: Callable[[RunConfig, Task, Sandbox], None] = lambda config, task, backend: None
+    """Before the first step."""
+    on_step: Callable[[records.Step], None] = lambda step: None
+    """After every settled one."""
+    wrap_evaluator: Callable[[Evaluator], Evaluator] = lambda evaluator: evaluator
+    """A cache or a recorder around the sandbox evaluator."""
+
+
+_UNWATCHED = Watching()
+
+
+def execute(config: RunConfig, out: Path, watching: Watching = _UNWATCHED) -> dict[str, Any]:
     """Run a strategy on a task and leave journal, best script, submission and summary in `out`.
 
     Args:
       config: what to run.
       out: folder, created; must not hold an earlier run.
-      on_start: told the task and the sandbox before the first step.
-      on_step: told every settled step.
-      wrap_evaluator: puts a wrapper (a cache, a recorder) around the sandbox evaluator.
+      watching: who is told.
 
     Returns:
       The summary, as saved in `summary.json`.
 
     Raises:
-      SpecError, BudgetError, DiagnosesError, SelectorError, UnknownTask, JournalError,
+      SpecError, BudgetError, DiagnosesError, SelectorError, UnknownTask, JournalError, RunHeld,
         SandboxUnavailable: before anything is run.
     """
-    task = registry.load(config.task)
-    strategy = build_strategy(config.strategy)
-    _require_aggregation(strategy, config.diagnoses)
-    require_blind(strategy.selector)
-    reasoner = build_reasoner(config.reasoner)
-    budget = parse_budget(config.budget, steps=config.steps, seconds=config.seconds)
-    backend = sandbox.detect(config.sandbox)
+    plan = _Plan.of(config)
     out.mkdir(parents=True, exist_ok=True)
-    with Journal.create(out / "journal.sqlite") as journal:
-        public = out / "public"
-        task.prepare(public)
-        journal.append(
-            "started",
-            {
-                "config": asdict(config),
-                "metric": task.facts.metric.name,
-                "higher_is_better": task.facts.metric.higher_is_better,
-                "sandbox": {"name": backend.name, "not_covered": list(backend.not_covered)},
-                "versions": versions(),
-            },
-        )
-        journal.flush()
-        on_start(task, backend)
-        evaluator = SandboxEvaluator(task, backend, config.limits, public, out / "steps")
-        agent = loop.Agent(
-            task=task,
-            strategy=strategy,
-            reasoner=reasoner,
-            evaluator=wrap_evaluator(evaluator),
-            journal=journal,
-            budget=budget,
-            public=public,
-            seed=config.seed,
-            embed=None if isinstance(reasoner, HasVocabulary) else cached(hashed_ngrams()),
-            diagnoses=config.diagnoses,
-            seconds_per_run=config.seconds_per_run,
-            on_step=on_step,
-        )
-        result = agent.run()
-        summary = summarise(config, task, result, out)
-        journal.append("finished", summary)
+    redact = redaction(os.environ)
+    with held(out) as before, Journal.create(out / JOURNAL, redact=redact) as journal:
+        journal.append("started", plan.told())
+        return _carry_out(plan, out, journal, before, watching)
+
+
+def resume(out: Path, watching: Watching = _UNWATCHED) -> dict[str, Any]:
+    """Go on with a run that was killed or interrupted, on the clock that is left.
+
+    What was finished is taken from the journal; a run that came to its end is left as it is.
+
+    Returns:
+      The summary.
+
+    Raises:
+      Diverged: the run does something else than before: other versions, or other data.
+      JournalError, RunHeld, SandboxUnavailable: it cannot be gone on with.
+    """
+    redact = redaction(os.environ)
+    with held(_folder(out)) as before, Journal.resume(out / JOURNAL, redact=redact) as journal:
+        ended, summary = journal.last("finished"), out / "summary.json"
+        if ended and ended.payload["ended_by"] != loop.INTERRUPTED and summary.is_file():
+            return json.loads(summary.read_text(encoding="utf-8"))
+        plan = _Plan.of(_config_of(journal))
+        journal.append("resumed", {"versions": versions(), "clock": before})
+        return _carry_out(plan, out, journal, before, watching)
+
+
+def replay(earlier: Path, out: Path, watching: Watching = _UNWATCHED) -> dict[str, Any]:
+    """Decide a run once more from its journal: no model is asked and no script is run.
+
+    Args:
+      earlier: folder of a run that came to its end.
+      out: folder for the replay, created.
+      watching: who is told.
+
+    Returns:
+      The summary; that of the earlier run, but for the clock after its last step.
+
+    Raises:
+      Diverged: anything is decided otherwise, or is not in the journal.
+      JournalError, RunHeld: as `execute`.
+    """
+    redact = redaction(os.environ)
+    with Journal.open(_folder(earlier) / JOURNAL) as told:
+        plan = _Plan.of(_config_of(told))
+        out.mkdir(parents=True, exist_ok=True)
+        recording = told.as_recording(strict=True)
+        created = Journal.create(out / JOURNAL, replays=recording, redact=redact)
+        with held(out) as before, created as journal:
+            if (earlier / STEPS).is_dir():
+                shutil.copytree(earlier / STEPS, out / STEPS)
+            journal.append("started", plan.told())
+            return _carry_out(plan, out, journal, before, watching)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A run whose names were understood, before anything is run."""
+
+    config: RunConfig
+    task: Task
+    strategy: optimizers.Strategy
+    model: Model | None
+    budget: Budget
+    backend: Sandbox
+
+    @classmethod
+    def of(cls, config: RunConfig) -> _Plan:
+        task = registry.load(config.task)
+        strategy = build_strategy(config.strategy)
+        _require_aggregation(strategy, config.diagnoses)
+        require_blind(strategy.selector)
+        optimizers.require_in_flight(strategy.policy, config.in_flight)
+        model = _build_model(config.model) if config.model else None
+        build_reasoner(config.reasoner, model)
+        budget = parse_budget(config.budget, steps=config.steps, seconds=config.seconds)
+        return cls(config, task, strategy, model, budget, sandbox.detect(config.sandbox))
+
+    def told(self) -> dict[str, Any]:
+        """For the journal."""
+        metric = self.task.facts.metric
+        backend = {"name": self.backend.name, "not_covered": list(self.backend.not_covered)}
+        return {
+            "config": asdict(self.config),
+            "metric": metric.name,
+            "higher_is_better": metric.higher_is_better,
+            "sandbox": backend,
+            "versions": versions(),
+        }
+
+
+def _carry_out(
+    plan: _Plan, out: Path, journal: Journal, before: float, watching: Watching
+) -> dict[str, Any]:
+    config, task, recording = plan.config, plan.task, journal.recording
+    public = out / "public"
+    task.prepare(public)
+    journal.flush()
+    watching.on_start(config, task, plan.backend)
+    model = None
+    if plan.model is not None:
+        spent = Spent() if recording is None else recording.spent
+        replayed = recording is not None and recording.strict
+        model = Recorded(None if replayed else _capped(plan.model, plan.budget, spent), journal)
+    reasoner = build_reasoner(config.reasoner, model)
+    evaluator = SandboxEvaluator(task, plan.backend, config.limits, public, out / STEPS)
+    evaluator.remember(journal)
+    agent = loop.Agent(
+        task=task,
+        strategy=plan.strategy,
+        reasoner=reasoner,
+        evaluator=watching.wrap_evaluator(evaluator),
+        journal=journal,
+        budget=plan.budget,
+        public=public,
+        seed=config.seed,
+        embed=None if isinstance(reasoner, HasVocabulary) else cached(hashed_ngrams()),
+        diagnoses=config.diagnoses,
+        in_flight=config.in_flight,
+        workers=config.workers,
+        repairs=config.repairs,
+        refines=config.refines,
+        seconds_per_run=config.seconds_per_run,
+        seconds_before=max(before, 0.0 if recording is None else recording.seconds),
+        on_step=watching.on_step,
+    )
+    result = agent.run()
+    summary = summarise(config, task, result, out)
+    journal.append("finished", summary)
     return summary
+
+
+def _build_model(text: str) -> Model:
+    from gome_agent.models import build_model
+
+    return build_model(text)
+
+
+def _capped(model: Any, budget: Budget, spent: Spent) -> Model:
+    from gome_agent.models import Capped
+
+    return Capped(model, budget, spent)
+
+
+def _folder(run: Path) -> Path:
+    if not (run / JOURNAL).is_file():
+        raise JournalError(f"no journal in `{run}`: is it the folder of a run?")
+    return run
+
+
+def _config_of(journal: Journal) -> RunConfig:
+    started = journal.last("started")
+    if started is None:
+        raise JournalError("the journal holds no run: it was killed before it began; start anew")
+    told: dict[str, Any] = {
+        name: float("inf") if value == "inf" else value
+        for name, value in started.payload["config"].items()
+    }
+    return RunConfig(**told)
 
 
 def _require_aggregation(strategy: optimizers.Strategy, diagnoses: int) -> None:
@@ -142,163 +284,3 @@ def _require_aggregation(strategy: optimizers.Strategy, diagnoses: int) -> None:
 
     if diagnoses > 1:
         jax.eval_shape(step, jax.ShapeDtypeStruct((diagnoses, 1), jnp.float32))
-
-
-def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) -> dict[str, Any]:
-    """Write `best_solution.py`, `submission.csv` and `summary.json`; return the summary.
-
-    An average of several solutions leaves the scripts of the others in `member_2.py` and so on.
-    """
-    best, metric = result.best, task.facts.metric
-    drafts = [step for step in result.steps if step.solution.valid]
-    summary: dict[str, Any] = {
-        **{name: value for name, value in asdict(config).items() if value != float("inf")},
-        "metric": metric.name,
-        "higher_is_better": metric.higher_is_better,
-        "evaluations": result.evaluations,
-        "calls": result.spent.calls,
-        "tokens": result.spent.tokens,
-        "money": result.spent.money,
-        "accepted": sum(step.accepted and step.replicates > 0 for step in result.steps),
-        "withheld": sum(step.replicates == 0 for step in result.steps),
-        "rejected": sum(
-            not step.accepted and step.solution.valid and step.replicates > 0
-            for step in result.steps
-        ),
-        "failed": sum(not step.solution.valid for step in result.steps),
-        "wall_seconds": round(result.seconds, 3),
-        "ended_by": result.ended_by,
-        "best_step": None,
-        "averaged_steps": None,
-        "validation": None,
-        "revalidation": [_remeasured(found, metric) for found in result.revalidated],
-        "selector_note": result.note,
-        "first_draft_step": drafts[0].step if drafts else None,
-        "first_draft": metric.utility(drafts[0].solution.score) if drafts else None,
-        "submission": None,
-        "versions": versions(),
-    }
-    if best is not None:
-        assert best.edit is not None
-        (out / "best_solution.py").write_text(best.edit.script, encoding="utf-8")
-        members, note = _submit(task, result, out)
-        if (out / "submission.csv").is_file():
-            summary["submission"] = "submission.csv"
-        summary["best_step"] = best.step
-        summary["averaged_steps"] = list(members) if len(members) > 1 else None
-        summary["selector_note"] = "; ".join(filter(None, (result.note, note)))
-        summary["validation"] = {
-            "score": metric.utility(best.solution.score),
-            "stderr": best.solution.stderr,
-            "folds": list(best.solution.folds),
-        }
-    write_json(out / "summary.json", summary)
-    return summary
-
-
-def _submit(task: Task, result: records.Result, out: Path) -> tuple[tuple[int, ...], str]:
-    """Write `submission.csv`: that of the chosen step, or the average of several.
-
-    Returns:
-      The steps that are in it, and why it is not the average that was wanted.
-    """
-    saved = [step_folder(out / "steps", step) / "submission.csv" for step in result.submitted]
-    if len(saved) > 1:
-        from gome_agent.ensembling import CannotAverage, write_average
-
-        try:
-            write_average(task, saved, out / "submission.csv")
-        except CannotAverage as error:
-            only = result.submitted[0]
-            note = f"steps {result.submitted} cannot be averaged, step {only} is submitted: {error}"
-        else:
-            for number, step in enumerate(result.submitted[1:], start=2):
-                script = result.steps[step].solution.script
-                (out / f"member_{number}.py").write_text(script, encoding="utf-8")
-            return result.submitted, ""
-    else:
-        note = ""
-    if saved[0].is_file():
-        shutil.copyfile(saved[0], out / "submission.csv")
-    return result.submitted[:1], note
-
-
-def _remeasured(found: records.Fresh, metric: Metric) -> dict[str, Any]:
-    """A fresh measurement in the metric's own units."""
-    solution = found.solution
-    return {
-        "step": found.step,
-        "score": metric.utility(solution.score) if solution.valid else None,
-        "stderr": solution.stderr,
-        "folds": list(solution.folds),
-        "failure": solution.failure,
-    }
-
-
-def grade(out: Path) -> dict[str, Any]:
-    """Score a finished run on the held-out answers; adds `held_out` to its summary.
-
-    The first draft's submission is scored beside it, so that a reader sees what the run gained; and
-    so are all others, for `oracle_on_test`: the best that any choice among them could have had.
-
-    Returns:
-      The summary with `held_out`, `first_draft_held_out` and `oracle_on_test`.
-
-    Raises:
-      FileNotFoundError: `out` is not the folder of a finished run, or it has no submission.
-      InvalidSubmission: the submission does not fit the task.
-    """
-    path = out / "summary.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"no summary.json in `{out}`: is it the folder of a finished run?")
-    summary = json.loads(path.read_text(encoding="utf-8"))
-    if summary["submission"] is None:
-        raise FileNotFoundError(f"the run in `{out}` found no valid solution: nothing to grade")
-    task = registry.load(summary["task"])
-    summary["held_out"] = asdict(task.grade(out / summary["submission"]))
-    draft = step_folder(out / "steps", summary["first_draft_step"]) / "submission.csv"
-    if draft.is_file():
-        summary["first_draft_held_out"] = asdict(task.grade(draft))
-    summary["oracle_on_test"] = _oracle(task, out)
-    write_json(path, summary)
-    with Journal.open(out / "journal.sqlite", read_only=False) as journal:
-        journal.append("graded", summary["held_out"])
-    return summary
-
-
-def _oracle(task: Task, out: Path) -> dict[str, Any] | None:
-    """What `oracle_on_test` would have submitted of a run's valid candidates."""
-    from experiments.report.data import read_run
-
-    grades: dict[int, Grade] = {}
-    for step in read_run(out).steps:
-        saved = step_folder(out / "steps", step.number) / "submission.csv"
-        if step.score is not None and saved.is_file():
-            grades[step.number] = task.grade(saved)
-    if not grades:
-        return None
-    step = max(grades, key=lambda number: task.facts.metric.utility(grades[number].score))
-    note = "report only: chosen with the answers"
-    return {"step": step, "score": grades[step].score, "medal": grades[step].medal, "note": note}
-
-
-def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that decide the numbers."""
-    found = {"python": platform.python_version()}
-    for package in ("gome", *PACKAGES):
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a crash or a full disk leaves either the old file or the new one."""
-    draft = path.with_suffix(".tmp")
-    try:
-        draft.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

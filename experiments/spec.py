@@ -14,12 +14,15 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optax
 
 import optimizers
 from optimizers import Policy, Strategy, recipes
+
+if TYPE_CHECKING:
+    from gome_agent.models import Model
 
 _ALL_RULES: Mapping[str, Any] = {**recipes.RULES, **recipes.WRAPPERS}
 
@@ -319,25 +322,49 @@ def _operator(value: Any) -> optimizers.Operator:
     return operator
 
 
-def build_reasoner(text: str) -> Any:
-    """A reasoner from its spec: `expert`, or `unreliable(expert, rho=0.3)`.
+def build_reasoner(text: str, model: Model | None = None) -> Any:
+    """A reasoner from its spec: `expert`, `prompted`, or `unreliable(expert, rho=0.3)`.
+
+    Args:
+      text: the spec.
+      model: that `prompted` asks.
 
     Raises:
-      SpecError: as `parse`, `resolve` and `call`.
+      SpecError: as `parse`, `resolve` and `call`; or `prompted` has no model to ask, or there is
+        a model and nobody to ask it.
     """
     from gome_agent.reasoners import Expert, Unreliable
+    from gome_agent.reasoners.prompted import Prompted
 
-    tables = {"expert": Expert, "unreliable": Unreliable}
+    asked = []
+
+    def prompted(**options: Any) -> Prompted:
+        if model is None:
+            raise SpecError("the reasoner `prompted` needs a model: --model openai/gpt-5, say")
+        asked.append(model)
+        return Prompted(model, **options)
+
+    prompted.__signature__ = _without_first(Prompted)  # type: ignore[attr-defined]
+    tables = {"expert": Expert, "unreliable": Unreliable, "prompted": prompted}
 
     def build(spec: Spec) -> Any:
         found = resolve(spec, tables, "reasoner")
         if not callable(found):
             return found
-        args = (build(arg) if isinstance(arg, Spec) else arg for arg in spec.args)
+        args, kwargs = _with_words(found, spec.args, spec.kwargs)
+        args = [build(arg) if isinstance(arg, Spec) else arg for arg in args]
         kwargs = {
             name: build(value) if isinstance(value, Spec) else value
-            for name, value in spec.kwargs.items()
+            for name, value in kwargs.items()
         }
         return call(found, spec, args, kwargs)
 
-    return build(parse(text))
+    reasoner = build(parse(text))
+    if model is not None and not asked:
+        raise SpecError(f"the reasoner `{text}` asks no model: take `prompted`, or no --model")
+    return reasoner
+
+
+def _without_first(function: Callable[..., Any]) -> inspect.Signature:
+    signature = inspect.signature(function)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])

@@ -18,9 +18,16 @@ def _unknown() -> None:
     return None
 
 
+_NOTHING = Spent()
+
+
 @dataclass
 class Ledger:
     """What has been spent of a budget: counted by the loop, or told by the reasoner.
+
+    The clock that decides is read at fixed places (`read`), so that a run which is followed can be
+    given the readings that it had. What limits a program or a call is the clock itself
+    (`seconds_left`).
 
     Attributes:
       budget: must limit the steps, so that a run ends whatever happens.
@@ -38,7 +45,8 @@ class Ledger:
     steps: int = 0
     evaluations: int = 0
     calls: int = 0
-    started: float = field(init=False)
+    elapsed: float = field(default=0.0, init=False)
+    """Seconds of the run at the last reading."""
 
     def __post_init__(self) -> None:
         if self.budget.steps == math.inf:
@@ -46,9 +54,19 @@ class Ledger:
         self.started = self.clock()
         self._before = self.usage() or Spent()
 
+    def go_on_from(self, seconds: float) -> None:
+        """Count what an earlier process of this run has used of the clock."""
+        self.started -= seconds
+
+    def read(self, recorded: float | None = None) -> float:
+        """Read the clock, or take the reading that was recorded at this place."""
+        now = self.clock() - self.started if recorded is None else recorded
+        self.elapsed = max(self.elapsed, now)
+        return self.elapsed
+
     @property
     def spent(self) -> Spent:
-        """Everything so far; before the first step, nothing."""
+        """Everything up to the last reading; before the first step, nothing."""
         counted = Spent(self.evaluations, self.calls, seconds=self.elapsed, steps=self.steps)
         told = self.usage()
         if told is None:
@@ -57,32 +75,31 @@ class Ledger:
         return counted._replace(calls=new.calls, tokens=new.tokens, money=new.money)
 
     @property
-    def elapsed(self) -> float:
-        """Wall seconds since the start."""
-        return self.clock() - self.started
-
-    @property
     def seconds_left(self) -> float:
-        return self.budget.seconds - self.elapsed
+        """At this moment."""
+        return self.budget.seconds - (self.clock() - self.started)
 
     @property
-    def steps_left(self) -> int:
-        return int(self.budget.steps) - self.steps
+    def used(self) -> float:
+        """Share of the budget that is used, in [0, 1]: of the currency nearest to its end."""
+        spent = self.spent
+        shares = (getattr(spent, name) / limit for name, limit in self.budget.limits.items())
+        return min(1.0, max(shares, default=0.0))
 
     def affords(self, evaluations: int) -> bool:
         """Whether so many measurements more are within every limit."""
         return bool(self.budget.pays(self.spent + Spent(evaluations)))
 
-    def check(self, reserve: int = 0) -> None:
+    def check(self, reserve: Spent = _NOTHING) -> None:
         """Raise if nothing is left of something.
 
         Args:
-          reserve: evaluations that must be left over for afterwards.
+          reserve: what must be left over: for what is under way, and for afterwards.
 
         Raises:
           BudgetExhausted: says of what.
         """
-        name = self.budget.reached(self.spent + Spent(reserve))
+        name = self.budget.reached(self.spent + reserve)
         if name is None:
             return
         limit = self.budget.limits[name]

@@ -78,7 +78,7 @@ def _measure_again(order: Sequence[int], steps: Sequence[Step], bench: Bench) ->
     fresh = []
     try:
         for step in order:
-            if bench.ledger.seconds_left <= 0 or not bench.ledger.affords(evaluations=1):
+            if not bench.may_revalidate():
                 break
             fresh.append(Fresh(step, bench.revalidate(step, steps[step].solution.script)))
     except KeyboardInterrupt:

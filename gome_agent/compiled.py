@@ -72,29 +72,36 @@ class Settled(NamedTuple):
 
 
 class Compiled:
-    """`optimizers`' step functions for one strategy on a vector of parameters."""
+    """`optimizers`' step functions for one strategy on a vector of parameters.
 
-    def __init__(self, strategy: Strategy) -> None:
+    With `in_flight` steps under way, step `n` is asked for when step `n - in_flight` is settled.
+    """
+
+    def __init__(self, strategy: Strategy, in_flight: int = 1) -> None:
+        next_one = partial(_ask_next, in_flight)
         self._ask = _compile(_ask, strategy)
         self._propose = _compile(_propose, strategy)
-        self._conclude = _compile(_conclude, strategy)
-        self._rest = _compile(_rest, strategy)
-        self._miss = _compile(_miss, strategy)
-        self._settle = _compile(_settle, strategy)
+        self._conclude = _compile(_conclude, strategy, next_one)
+        self._rest = _compile(_rest, strategy, next_one)
+        self._miss = _compile(_miss, strategy, next_one)
+        self._settle = _compile(_settle, strategy, next_one)
         self.stay: Callable[..., Proposal] = _compile(optimizers.stay, strategy)
         self.recycle: Callable[..., Run] = _compile(optimizers.recycle_run, strategy)
+        self._recycle_proposed = _compile(_recycle_proposed, strategy)
         self._observe = _compile(_observe, strategy)
         self.pool: Callable[..., Observation] = jax.jit(optimizers.pool)
         self.undecided: Callable[..., Any] = jax.jit(strategy.gate.undecided)
 
-    def ask(self, run: Run) -> Asked:
-        """The first expansion of a run; those that follow come with the settled step before."""
-        expansion, policy, report = self._ask(run)
+    def ask(self, run: Run, number: int) -> Asked:
+        """One of the first expansions of a run; those that follow come with settled steps."""
+        expansion, policy, report = self._ask(run, number)
         return _asked(expansion, policy, np.asarray(report).tolist())
 
-    def propose(self, run: Run, expansion: Expansion, direction: np.ndarray) -> Proposed:
+    def propose(
+        self, run: Run, expansion: Expansion, direction: np.ndarray, number: int
+    ) -> Proposed:
         """The candidate of a DESCEND step."""
-        rule_state, report = self._propose(run, expansion, direction)
+        rule_state, report = self._propose(run, expansion, direction, number)
         report = np.asarray(report)
         update, base, params = report[1:].reshape(3, -1)
         largest = float(report[0])
@@ -105,6 +112,13 @@ class Compiled:
             finite=math.isfinite(largest),
             withheld=largest == 0.0,
         )
+
+    def recycle_proposed(self, proposed: Proposed, origin: Any, slot: int) -> Proposed:
+        """A proposal under way after a slot has changed hands: it says nothing of the newcomer."""
+        proposal = self._recycle_proposed(proposed.proposal, origin, slot)
+        update, base = proposed.update.copy(), proposed.base.copy()
+        update[slot], base[slot] = 0.0, np.asarray(origin)[slot]
+        return proposed._replace(proposal=proposal, update=update, base=base)
 
     def conclude(self, run: Run, proposal: Proposal, seen: Seen) -> Settled:
         """Settle with one measurement."""
@@ -127,12 +141,16 @@ class Compiled:
         return _read(run, *self._miss(run, proposal))
 
 
-def _compile(function: Callable[..., Any], strategy: Strategy) -> Callable[..., Any]:
-    return jax.jit(partial(function, strategy))
+def _compile(function: Callable[..., Any], *known: Any) -> Callable[..., Any]:
+    return jax.jit(partial(function, *known))
 
 
-def _ask(strategy: Strategy, run: Run):
-    expansion, run = optimizers.ask(strategy, run)
+def _ask_next(in_flight: int, strategy: Strategy, run: Run):
+    return _ask(strategy, run, run.step + (in_flight - 1))
+
+
+def _ask(strategy: Strategy, run: Run, number):
+    expansion, run = optimizers.ask(strategy, run, number)
     other = -1 if expansion.other is None else expansion.other
     needed = optimizers.needs_diagnosis(run, expansion)
     report = jnp.array([expansion.parent, other, expansion.operator, needed], jnp.float32)
@@ -145,17 +163,26 @@ def _asked(expansion: Expansion, policy: Any, report: Sequence[float]) -> Asked:
     return Asked(expansion, policy, int(parent), int(other), operator, bool(needs_diagnosis))
 
 
-def _propose(strategy: Strategy, run: Run, expansion: Expansion, direction):
+def _propose(strategy: Strategy, run: Run, expansion: Expansion, direction, number):
     expansion = expansion._replace(operator=jnp.int32(Operator.DESCEND))  # no other is compiled
-    proposal = optimizers.propose(strategy, run, expansion, direction)
+    proposal = optimizers.propose(strategy, run, expansion, direction, number)
     base = optimizers.parent_params(run, expansion)
     largest = jnp.abs(proposal.update).max(keepdims=True)
     report = [largest, proposal.update, base, proposal.params]
     return proposal.rule_state, jnp.concatenate(report)
 
 
-def _conclude(strategy: Strategy, run: Run, proposal: Proposal, params, numbers):
-    return _settle(strategy, run, proposal, _observe(strategy, run, proposal, params, numbers))
+def _recycle_proposed(strategy: Strategy, proposal: Proposal, origin, slot) -> Proposal:
+    return proposal._replace(
+        update=proposal.update.at[slot].set(0.0),
+        params=proposal.params.at[slot].set(origin[slot]),
+        rule_state=optimizers.recycle(strategy.rule, proposal.rule_state, slot, origin),
+    )
+
+
+def _conclude(strategy: Strategy, next_one, run: Run, proposal: Proposal, params, numbers):
+    seen = _observe(strategy, run, proposal, params, numbers)
+    return _settle(strategy, next_one, run, proposal, seen)
 
 
 def _observe(strategy: Strategy, run: Run, proposal: Proposal, params, numbers) -> Observation:
@@ -173,12 +200,12 @@ def _observe(strategy: Strategy, run: Run, proposal: Proposal, params, numbers) 
     )
 
 
-def _rest(strategy: Strategy, run: Run, proposal: Proposal):
+def _rest(strategy: Strategy, next_one, run: Run, proposal: Proposal):
     same = optimizers.unchanged(run, proposal.expansion, strategy.policy.folds)
-    return _settle(strategy, run, proposal, same)
+    return _settle(strategy, next_one, run, proposal, same)
 
 
-def _miss(strategy: Strategy, run: Run, proposal: Proposal):
+def _miss(strategy: Strategy, next_one, run: Run, proposal: Proposal):
     """The policy hears of repairs only, lest it try the same one for ever.
 
     Of anything else there would be a node without a script, which cannot be repaired.
@@ -194,12 +221,12 @@ def _miss(strategy: Strategy, run: Run, proposal: Proposal):
     nothing = optimizers.unchanged(run, proposal.expansion, strategy.policy.folds)._replace(
         score=jnp.float32(-jnp.inf), valid=jnp.array(False), replicates=jnp.array(1)
     )
-    return _settle(strategy._replace(policy=quiet), run, proposal, nothing)
+    return _settle(strategy._replace(policy=quiet), next_one, run, proposal, nothing)
 
 
-def _settle(strategy: Strategy, run: Run, proposal: Proposal, seen: Observation):
+def _settle(strategy: Strategy, next_one, run: Run, proposal: Proposal, seen: Observation):
     after, decision = optimizers.settle(strategy, run, proposal, seen)
-    expansion, policy, asked = _ask(strategy, after)
+    expansion, policy, asked = next_one(strategy, after)
     numbers = [decision.accepted, decision.slot, seen.gain, seen.gain_stderr, seen.replicates]
     after = after._replace(key=None, origin=None)  # as they were; keys are slow to hand over
     return after, expansion, policy, jnp.concatenate([asked, jnp.array(numbers, jnp.float32)])

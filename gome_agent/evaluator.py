@@ -7,13 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
+from gome_agent.journal import Journal
 from gome_agent.reasoners.base import Solution
+from gome_agent.records import solution_of
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.sandbox.outputs import read_output
 from gome_agent.tasks.base import Task
 from gome_agent.validation import judge
 
 MAX_SUBMISSION_BYTES = 256 * 2**20
+
+
+class EvaluationImpossible(RuntimeError):
+    """Nothing can be measured here any more, for no fault of a script: the run has to stop."""
 
 
 class Evaluator(Protocol):
@@ -58,7 +64,29 @@ class SandboxEvaluator:
             self._replicates[script, replicate] = known
         return known
 
+    def remember(self, journal: Journal) -> None:
+        """Know again the replicates that an earlier process of this run has measured."""
+        for kind in ("replicated", "revalidated"):
+            for event in journal.events(kind):
+                told = event.payload
+                script, log = journal.text(told["script"]), journal.text(told["log"])
+                solution = solution_of(told, script, log)
+                self._replicates[script, told["replicate"]] = solution
+
     def _run(self, script: str, kept: Path, seconds: float, replicate: int) -> Solution:
+        if not self.public.is_dir():
+            raise EvaluationImpossible(
+                f"the public data `{self.public}` are gone: put them back, then `gome resume`"
+            )
+        try:
+            return self._run_in(script, kept, seconds, replicate)
+        except OSError as error:
+            raise EvaluationImpossible(
+                f"the files of a step cannot be written in `{kept}`: {error}. What is finished is "
+                "kept: mend that (free some space, say), then `gome resume`"
+            ) from error
+
+    def _run_in(self, script: str, kept: Path, seconds: float, replicate: int) -> Solution:
         work = kept / "work"
         shutil.rmtree(kept, ignore_errors=True)
         work.mkdir(parents=True)

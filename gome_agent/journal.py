@@ -1,8 +1,12 @@
 """The journal: an append-only log of events in SQLite, from which a whole run can be read.
 
 One file holds everything that happened, in order; scripts and logs are stored once each under
-their digest. Nothing is ever updated or deleted, nothing is pickled. Readers may open it while the
-run is on (write-ahead logging).
+their digest. Nothing is ever updated or deleted, nothing is pickled, no secret is written. Readers
+may open it while the run is on (write-ahead logging). A run that is followed (`Recording`) writes
+only what goes beyond what is there.
+
+Schema versions: 1; 2 (a text that is longer than the limit is cut in the middle, and its full
+length is kept).
 """
 
 from __future__ import annotations
@@ -10,36 +14,24 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
 
-SCHEMA_VERSION = 1
+from gome_agent.events import Event as Event, Kind as Kind
+from gome_agent.recording import OUTSIDE, Recording
+from gome_agent.secrets import Redact, nothing_to_redact
+
+SCHEMA_VERSION = 2
+TEXT_CHARACTERS = 2**20
+"""Longer texts are cut in the middle."""
+_WITH_MARK = TEXT_CHARACTERS + 100
 WORTH_KEEPING_S = 0.05
 """A killed run loses at most the events of this much time."""
-
-Kind = Literal[
-    "started",
-    "asked",
-    "diagnosed",
-    "reused",
-    "ranked",
-    "withheld",
-    "proposed",
-    "admitted",
-    "executed",
-    "replicated",
-    "settled",
-    "failed",
-    "interrupted",
-    "revalidated",
-    "finished",
-    "graded",
-]
 
 _SCHEMA = """
 CREATE TABLE events (
@@ -49,24 +41,41 @@ CREATE TABLE events (
   kind TEXT NOT NULL,
   payload TEXT NOT NULL
 );
-CREATE TABLE blobs (digest TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE blobs (
+  digest TEXT PRIMARY KEY, text TEXT NOT NULL, characters INTEGER
+) WITHOUT ROWID;
 """
-
-
-@dataclass(frozen=True)
-class Event:
-    """One thing that happened."""
-
-    id: int
-    time: float
-    """Seconds since the epoch."""
-    step: int | None
-    kind: Kind
-    payload: Mapping[str, Any]
+_MIGRATIONS = {1: "ALTER TABLE blobs ADD COLUMN characters INTEGER"}
+"""From each version to the next."""
 
 
 class JournalError(RuntimeError):
     """The file is not a journal that can be used; the message says why and what to do."""
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    in_memory = str(path) == ":memory:"
+    uri = "file::memory:" if in_memory else f"{path.resolve().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _migrate(connection: sqlite3.Connection, version: int) -> None:
+    for old in range(version, SCHEMA_VERSION):
+        script = f"BEGIN; {_MIGRATIONS[old]}; PRAGMA user_version={old + 1}; COMMIT;"
+        connection.executescript(script)
+
+
+def cut(text: str, limit: int) -> str:
+    """Head and tail of a text that is too long: causes stand at either end.
+
+    >>> len(cut("x" * 5000, 1000)) < 1100
+    True
+    """
+    if len(text) <= limit:
+        return text
+    half = limit // 2
+    left_out = f"\n[... {len(text) - limit} characters left out ...]\n"
+    return text[: limit - half] + left_out + text[len(text) - half :]
 
 
 def digest(text: str) -> str:
@@ -75,55 +84,103 @@ def digest(text: str) -> str:
 
 
 class Journal:
-    """Append events, store texts, read them back. Use as a context manager."""
+    """Append events, store texts, read them back. Use as a context manager; safe for threads.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Attributes:
+      recording: what an earlier process of this run did, or the run that is replayed; `None` for
+        a run that is only itself.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        recording: Recording | None = None,
+        redact: Redact = nothing_to_redact,
+    ) -> None:
         self._connection = connection
+        self._path = path
+        self._redact = redact
+        self._lock = threading.RLock()
         self._events: list[tuple[float, int | None, Kind, str]] = []
-        self._texts: dict[str, str] = {}
+        self._texts: dict[str, tuple[str, int]] = {}
         self._flushed = time.monotonic()
+        self.recording = recording
 
     @classmethod
-    def create(cls, path: Path) -> Journal:
+    def create(
+        cls,
+        path: Path,
+        *,
+        replays: Recording | None = None,
+        redact: Redact = nothing_to_redact,
+    ) -> Journal:
         """Start a new journal.
 
+        Args:
+          path: of the file.
+          replays: a run that is to be followed to its end; everything is written here, too.
+          redact: takes secrets out of a text before it is written.
+
         Raises:
-          JournalError: the file exists already; a journal is never overwritten.
+          JournalError: the file exists already (a journal is never overwritten), or cannot be made.
         """
         if path.exists():
             raise JournalError(
-                f"`{path}` exists: it holds an earlier run. Choose another output folder, "
-                "or move that one away."
+                f"`{path}` exists: it holds an earlier run. Go on with it by `gome resume`, choose "
+                "another output folder, or move that one away."
             )
-        connection = sqlite3.connect(path, isolation_level=None)
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-        connection.executescript(_SCHEMA)
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        return cls(connection)
+        try:
+            connection = _connect(path, "rwc")
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=NORMAL")
+            connection.executescript(_SCHEMA)
+            connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        except sqlite3.Error as error:
+            raise JournalError(f"`{path}` cannot be written: {error}") from error
+        return cls(connection, path, recording=replays, redact=redact)
 
     @classmethod
-    def open(cls, path: Path, *, read_only: bool = True) -> Journal:
-        """Open an existing journal.
+    def open(
+        cls, path: Path, *, read_only: bool = True, redact: Redact = nothing_to_redact
+    ) -> Journal:
+        """Open an existing journal; one that an earlier version wrote is migrated if written to.
 
         Raises:
-          JournalError: there is none, it is damaged, or another version of gome wrote it.
+          JournalError: there is none, it is damaged, or a later version of gome wrote it.
         """
         if not path.is_file():
             raise JournalError(f"no journal at `{path}`: is this the folder of a run?")
-        mode = "ro" if read_only else "rw"
-        uri = f"{path.resolve().as_uri()}?mode={mode}"
         try:
-            connection = sqlite3.connect(uri, uri=True, isolation_level=None)
+            connection = _connect(path, "ro" if read_only else "rw")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-        except sqlite3.DatabaseError as error:
+            if not 1 <= version <= SCHEMA_VERSION:
+                raise JournalError(
+                    f"`{path}` has journal version {version}, this gome reads versions 1 to "
+                    f"{SCHEMA_VERSION}: use the gome that wrote it"
+                )
+            if not read_only:
+                connection.execute("PRAGMA synchronous=NORMAL")
+                _migrate(connection, version)
+        except sqlite3.Error as error:
             raise JournalError(f"`{path}` cannot be read as a journal: {error}") from error
-        if version != SCHEMA_VERSION:
-            raise JournalError(
-                f"`{path}` has journal version {version}, this gome reads version "
-                f"{SCHEMA_VERSION}: use the gome that wrote it"
-            )
-        return cls(connection)
+        return cls(connection, path, redact=redact)
+
+    @classmethod
+    def resume(cls, path: Path, *, redact: Redact = nothing_to_redact) -> Journal:
+        """Open the journal of a run that is to go on.
+
+        Raises:
+          JournalError: as `open`.
+        """
+        journal = cls.open(path, read_only=False, redact=redact)
+        journal.recording = journal.as_recording(strict=False)
+        return journal
+
+    def as_recording(self, *, strict: bool) -> Recording:
+        """Everything in it, to be followed."""
+        return Recording(list(self.events()), self.text, strict=strict)
 
     def __enter__(self) -> Journal:
         return self
@@ -141,12 +198,38 @@ class Journal:
     def append(self, kind: Kind, payload: Mapping[str, Any], step: int | None = None) -> None:
         """Record an event; it is on disk, with all before it, after the next `flush`.
 
+        Where the run is followed the event is compared with the recorded one, and written only if
+        it is not in this file already.
+
         Args:
           kind: what happened.
           payload: JSON-serialisable; NaN and infinities are stored as strings.
           step: evaluation it belongs to.
+
+        Raises:
+          Diverged: the run that is followed did something else.
         """
-        self._events.append((time.time(), step, kind, _encode(payload)))
+        text = self._redact(encode(payload))
+        with self._lock:
+            if self.recording is not None and kind not in OUTSIDE:
+                known = self.recording.follow(kind, json.loads(text), step)
+                if known and not self.recording.strict:
+                    return
+            self._events.append((time.time(), step, kind, text))
+
+    def answer(self, step: int | None, *kinds: Kind) -> Event | None:
+        """What came from outside at this place of a run that is followed; see `Recording.answer`.
+
+        `None` also where no run is followed.
+        """
+        if self.recording is None:
+            return None
+        with self._lock:
+            return self.recording.answer(step, kinds)
+
+    def ahead(self, step: int | None) -> Event | None:
+        """The next event of a step in the run that is followed, if there is one."""
+        return None if self.recording is None else self.recording.peek(step)
 
     def forget(self) -> None:
         """Drop what was recorded since the last flush."""
@@ -154,10 +237,20 @@ class Journal:
         self._texts.clear()
 
     def store(self, text: str) -> str:
-        """Store a text once and return its digest."""
-        name = digest(text)
-        self._texts[name] = text.encode("utf-8", "replace").decode("utf-8")
+        """Store a text once and return its digest; see `TEXT_CHARACTERS`."""
+        kept = self.kept(text)
+        name = digest(kept)
+        with self._lock:
+            self._texts[name] = (kept, len(text))
         return name
+
+    def kept(self, text: str) -> str:
+        """A text as it will be read again: without secrets and what UTF-8 lacks, and not too long.
+
+        That of a text that is kept is the text itself.
+        """
+        text = self._redact(text).encode("utf-8", "replace").decode("utf-8")
+        return text if len(text) <= _WITH_MARK else cut(text, TEXT_CHARACTERS)
 
     def checkpoint(self) -> None:
         """Flush, unless so little time has passed that little could be lost.
@@ -168,23 +261,34 @@ class Journal:
             self.flush()
 
     def flush(self) -> None:
-        """Write what was recorded, all of it or nothing: one transaction."""
-        self._flushed = time.monotonic()
-        if not self._events and not self._texts:
-            return
-        execute = self._connection.execute
-        execute("BEGIN")
-        try:
-            insert = "INSERT INTO events (time, step, kind, payload) VALUES (?, ?, ?, ?)"
-            self._connection.executemany(insert, self._events)
-            texts = self._texts.items()
-            self._connection.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", texts)
-            execute("COMMIT")
-        except BaseException:
-            if self._connection.in_transaction:
-                execute("ROLLBACK")
-            raise
-        self.forget()
+        """Write what was recorded, all of it or nothing: one transaction.
+
+        Raises:
+          JournalError: it cannot be written (a full disk); what was recorded is kept, and a later
+            flush tries again.
+        """
+        with self._lock:
+            self._flushed = time.monotonic()
+            if not self._events and not self._texts:
+                return
+            execute = self._connection.execute
+            try:
+                execute("BEGIN")
+                insert = "INSERT INTO events (time, step, kind, payload) VALUES (?, ?, ?, ?)"
+                self._connection.executemany(insert, self._events)
+                texts = [(name, *told) for name, told in self._texts.items()]
+                self._connection.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)", texts)
+                execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    execute("ROLLBACK")
+                if isinstance(error, sqlite3.OperationalError):
+                    raise JournalError(
+                        f"`{self._path}` cannot be written: {error}. What it holds is kept: mend "
+                        "that (free some space, make the disk writable), then `gome resume`"
+                    ) from error
+                raise
+            self.forget()
 
     def text(self, name: str) -> str:
         """The text stored under a digest.
@@ -193,11 +297,20 @@ class Journal:
           KeyError: nothing is stored under it.
         """
         self.flush()
-        row = self._connection.execute("SELECT text FROM blobs WHERE digest = ?", (name,))
-        found = row.fetchone()
+        with self._lock:
+            row = self._connection.execute("SELECT text FROM blobs WHERE digest = ?", (name,))
+            found = row.fetchone()
         if found is None:
             raise KeyError(f"no text with digest {name!r} in this journal")
         return found[0]
+
+    def followed_text(self, name: str) -> str:
+        """A text of the run that is followed, which may be in another file; as `text`."""
+        if self.recording is None:
+            return self.text(name)
+        text = self.recording.text(name)
+        self.store(text)
+        return text
 
     def events(self, kind: Kind | None = None) -> Iterator[Event]:
         """Events in order, all or of one kind."""
@@ -215,7 +328,7 @@ class Journal:
         return next(reversed(list(self.events(kind))), None)
 
 
-def _encode(payload: Mapping[str, Any]) -> str:
+def encode(payload: Mapping[str, Any]) -> str:
     """JSON by pydantic's serialiser, in a third of the time of `json`, where that will do."""
     try:
         text = to_json(payload).decode()

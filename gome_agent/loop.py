@@ -5,11 +5,18 @@ gradient over directives, the rule turns it into an update, the update ranks dir
 reasoner carries the best of them out); the script is evaluated; the gate decides. Everything that
 happens is an event in the journal. A step that fails, for whatever reason of the reasoner's or the
 script's, is a recorded failed step, and the run goes on.
+
+Several steps may be under way. Step `n` is asked for, diagnosed and proposed when step
+`n - in_flight` is settled, and steps are settled in their order; only the making of candidates goes
+on side by side. What a run decides therefore does not depend on which candidate is ready first, nor
+on how many are really made at once (`workers`).
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,27 +29,28 @@ import numpy as np
 import optimizers
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
 from gome_agent.choosing import choose, require_blind
-from gome_agent.compiled import Asked, Compiled
+from gome_agent.compiled import Asked, Compiled, Proposed, Settled
+from gome_agent.directing import SHOWN_WEIGHTS, Directions, record_failure
 from gome_agent.evaluator import Evaluator
 from gome_agent.journal import Journal
-from gome_agent.measuring import Answer, Bench
+from gome_agent.making import NOTHING, Made, Maker, Order, UnderWay, failed, later
+from gome_agent.measuring import Bench
 from gome_agent.reasoners.base import (
     Attempt,
     Brief,
     MalformedReply,
     NoEdit,
-    Ranked,
     Reasoner,
     Solution,
     usage_of,
 )
 from gome_agent.records import DIVERGED, Result, Step, attempt_of, named, reason_of
-from gome_agent.schemas import Directive, Edit
 from gome_agent.tasks.base import Task
 from optimizers import Embedder, Lexicon, Operator, Strategy
+from optimizers.budget import Spent
 
-SHOWN_WEIGHTS = 20
 INTERRUPTED = "interrupted"
+_SIBLINGS = 5
 
 
 @dataclass
@@ -54,10 +62,15 @@ class Agent:
       embed: recognises paraphrases of a directive; `None`: only equal texts share a slot.
       diagnoses: how many to ask for before a directed step; more than one needs a rule that
         aggregates (`consensus`).
+      in_flight: steps that are under way side by side; more than one needs a policy that can.
+      workers: candidates that are made at once, `in_flight` if `None`; decides nothing.
+      repairs, refines, judges: see `Maker`.
+      seconds_before: of the clock, that earlier processes of a resumed run have used.
       on_step: called after every settled step, for displays.
 
     Raises:
       SelectorError: the strategy's selector reads the answers.
+      ValueError: the policy cannot have so many steps in flight.
     """
 
     task: Task
@@ -72,26 +85,38 @@ class Agent:
     capacity: int = 128
     embed: Embedder | None = None
     diagnoses: int = 1
+    in_flight: int = 1
+    workers: int | None = None
+    repairs: int = 0
+    refines: bool = False
+    judges: bool = True
+    seconds_before: float = 0.0
     on_step: Callable[[Step], None] = lambda step: None
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
         require_blind(self.strategy.selector)
+        optimizers.require_in_flight(self.strategy.policy, self.in_flight)
         self.ledger = Ledger(self.budget, usage=partial(usage_of, self.reasoner))
-        self._compiled = Compiled(self.strategy)
-        self._lexicon = Lexicon(self.capacity)
+        self.ledger.go_on_from(self.seconds_before)
+        self._compiled = Compiled(self.strategy, self.in_flight)
         self.state = optimizers.init(
             self.strategy,
             jnp.zeros(self.capacity),
             jax.random.key(self.seed),
             int(self.budget.steps),
         )
-        self._asked = self._compiled.ask(self.state)
+        self._asked: deque[Asked] = deque()
+        self._begun = 0
+        self._under_way: deque[UnderWay] = deque()
         self._steps: list[Step] = []
         self._attempts: list[Attempt] = []
         self._node_step: dict[int, int] = {}
         draws = getattr(self.reasoner, "draws", True)
         self._undrawn = None if draws else np.random.default_rng(self.seed)
+        self._directions = Directions(
+            self.reasoner, self.journal, self.capacity, self.embed, self.diagnoses, self._recycle
+        )
         self._bench = Bench(
             self.task,
             self.strategy,
@@ -101,30 +126,38 @@ class Agent:
             self.ledger,
             self.seconds_per_run,
         )
+        self._maker = Maker(
+            self.reasoner, self._bench, self.journal, self.repairs, self.refines, self.judges
+        )
 
     @property
     def lexicon(self) -> Lexicon:
         """Which directive lives in which slot so far."""
-        return self._lexicon
+        return self._directions.lexicon
 
     def run(self) -> Result:
         """Take steps until the budget ends, then let the selector choose.
 
         What the selector wants measured again comes on top of the steps, within the seconds.
         Ctrl-C ends the run after recording it; what was found is still in the result.
+
+        Raises:
+          Diverged: the run is followed, and does something else than it did before.
         """
+        workers = self.in_flight if self.workers is None else self.workers
         try:
-            while True:
-                self.ledger.check(reserve=self.strategy.selector.revalidates)
-                self.on_step(self.step())
-        except BudgetExhausted as limit:
-            ended_by = str(limit)
+            if workers == 1:
+                ended_by = self._search(later)
+            else:
+                with ThreadPoolExecutor(workers) as pool:
+                    ended_by = self._search(lambda make: pool.submit(make).result)
         except KeyboardInterrupt:
             ended_by = INTERRUPTED
             self.journal.append("interrupted", {"at_step": len(self._steps)})
             self.journal.flush()
         ended = ended_by != INTERRUPTED
         choice = choose(self.strategy.selector, self._steps, self._bench, ended=ended)
+        self.ledger.read()
         return Result(
             steps=tuple(self._steps),
             submitted=choice.steps,
@@ -136,35 +169,137 @@ class Agent:
 
     def step(self) -> Step:
         """One full step, from the policy's choice to the gate's decision."""
-        number = self.ledger.steps
-        rng = self._undrawn or np.random.default_rng([self.seed, number])
-        asked = self._asked
-        self.state = self.state._replace(policy=asked.policy)
-        operator, parent = asked.operator, self._node_step.get(asked.parent)
-        other = self._node_step.get(asked.other)
+        self._begin(later)
+        return self._finish()
+
+    # -- the order of things -------------------------------------------------------------------
+
+    def _search(self, start: Callable[[Callable[[], Made]], Callable[[], Made]]) -> str:
+        """Begin and settle steps until something is used up; says what."""
+        ended_by = ""
+        while True:
+            try:
+                while not ended_by and len(self._under_way) < self.in_flight:
+                    self._require_budget()
+                    self._begin(start)
+            except BudgetExhausted as limit:
+                ended_by = str(limit)
+            if not self._under_way:
+                break
+            try:
+                self.on_step(self._finish())
+            except BudgetExhausted as limit:
+                ended_by = ended_by or str(limit)
+        self._record("ended", None, reason=ended_by, clock=self._read_clock(None))
+        return ended_by
+
+    def _require_budget(self) -> None:
+        """Raise if no step can be begun; a run that is followed ends where it ended.
+
+        Raises:
+          BudgetExhausted: says what is used up.
+        """
+        ended, asked = self.journal.ahead(None), self.journal.ahead(self._begun)
+        if asked is not None:
+            return
+        if ended is not None and ended.kind == "ended":
+            raise BudgetExhausted(ended.payload["reason"])
+        self.ledger.read()
+        under_way = len(self._under_way)
+        finals = self.strategy.selector.revalidates
+        longest = max((step.solution.seconds for step in self._steps), default=0.0)
+        self.ledger.check(
+            Spent(
+                evaluations=under_way + finals,
+                steps=under_way,
+                seconds=finals * min(longest, self.seconds_per_run),
+            )
+        )
+
+    def _begin(self, start: Callable[[Callable[[], Made]], Callable[[], Made]]) -> None:
+        """Ask the policy, diagnose and propose; the candidate is made from here on.
+
+        Raises:
+          BudgetExhausted: in the middle of it; the step has not begun then.
+        """
+        number = self._begun
+        asked = self._asked.popleft() if self._asked else self._compiled.ask(self.state, number)
+        parent, other = self._node_step.get(asked.parent), self._node_step.get(asked.other)
+        known = self.journal.ahead(number)
+        clock = self._read_clock(number)
+        used = self.ledger.used if known is None else known.payload["used"]
         crossed = {} if other is None else {"other": other}
-        self._record("asked", number, operator=operator.name, parent=parent, **crossed)
+        told = {"operator": asked.operator.name, "parent": parent, **crossed}
+        self._record("asked", number, **told, clock=clock, used=used)
+        order = self._order(number, asked, parent, other, used)
+        before = None if parent is None else order.source
+        proposed, made = None, None
+        try:
+            if asked.operator == Operator.DESCEND:
+                proposed, order = self._directed(asked, order)
+            withheld = proposed is not None and proposed.withheld
+            if withheld:
+                self._record("withheld", number)
+            else:
+                made = start(partial(self._maker.make, order))
+        except (NoEdit, MalformedReply) as failure:
+            record_failure(self.journal, number, failure)
+            made = partial(failed, str(failure) or type(failure).__name__)
+        self.state = self.state._replace(policy=asked.policy)
+        self._begun += 1
+        self._under_way.append(UnderWay(number, asked, parent, other, before, proposed, made))
 
-        before = None if parent is None else self._steps[parent].solution
-        second = None if other is None else self._steps[other].solution
-        answer = self._answer(number, asked, before or _NOTHING, second or _NOTHING, rng)
-        solution, settled = self._bench.measure(number, self.state, answer, parent, before)
-        self.state, self._asked = settled.run, settled.next
+    def _directed(self, asked: Asked, order: Order) -> tuple[Proposed, Order]:
+        """The update along a diagnosis, and the order to carry the best of it out.
+
+        Raises:
+          NoEdit, MalformedReply: there is no diagnosis, or no update.
+        """
+        number = order.number
+        if asked.needs_diagnosis:
+            self.ledger.calls += self.diagnoses
+            direction = self._directions.gradient(number, order.brief, order.source, order.rng)
+        else:
+            self._record("reused", number)
+            direction = np.zeros(self.capacity, np.float32)
+        proposed = self._compiled.propose(self.state, asked.expansion, direction, number)
+        if not proposed.finite:
+            raise NoEdit(DIVERGED)
+        if proposed.withheld:
+            return proposed, order
+        return proposed, order._replace(ranked=self._directions.rank(number, proposed.update))
+
+    def _finish(self) -> Step:
+        """Wait for the candidate of the oldest step under way, and settle it.
+
+        Raises:
+          BudgetExhausted: it could not be made any more; the step is abandoned.
+        """
+        one = self._under_way.popleft()
+        number, asked = one.number, one.asked
+        try:
+            made = None if one.made is None else one.made()
+        except BudgetExhausted as limit:
+            self._record("abandoned", number, reason=str(limit))
+            raise
+        solution, settled, params = self._settle(one, made)
+        self.state = settled.run
+        self._asked.append(settled.next)
         self.ledger.steps += 1
-
         if settled.slot >= 0:
             self._node_step[settled.slot] = number
+        clock = self._read_clock(number)
         step = Step(
             step=number,
-            operator=operator,
-            parent=parent,
-            other=other,
-            edit=answer.edit,
+            operator=asked.operator,
+            parent=one.parent,
+            other=one.other,
+            edit=None if made is None else made.edit,
             solution=solution,
             accepted=settled.accepted,
             gain=settled.gain,
             gain_stderr=settled.gain_stderr,
-            reason=reason_of(operator, solution, settled),
+            reason=reason_of(asked.operator, solution, settled),
             replicates=settled.replicates,
             spent=self.ledger.spent,
         )
@@ -181,161 +316,79 @@ class Agent:
             score=solution.score,
             stderr=solution.stderr,
             replicates=step.replicates,
-            parameters=named(self._lexicon.directives, answer.params, SHOWN_WEIGHTS),
+            parameters=named(self.lexicon.directives, params, SHOWN_WEIGHTS),
+            clock=clock,
         )
         self.journal.checkpoint()
         return step
 
-    # -- the world's answers -------------------------------------------------------------------
-
-    def _answer(self, number, asked: Asked, source, other, rng) -> Answer:
-        """Ask the reasoner for a candidate; a reasoner that fails gives an answer without one."""
-        brief = self._brief()
-        proposed = None
-        self.ledger.calls += asked.operator != Operator.DESCEND  # a directed step counts its own
-        try:
-            match asked.operator:
-                case Operator.DESCEND:
-                    direction = self._direction(number, brief, source, asked, rng)
-                    proposed = self._compiled.propose(self.state, asked.expansion, direction)
-                    if not proposed.finite:
-                        proposed = None
-                        raise NoEdit(DIVERGED)
-                    if proposed.withheld:
-                        self._record("withheld", number)
-                        return Answer(proposed.proposal, None, proposed.base, "")
-                    edit = self._carry_out(number, brief, source, proposed.update, rng)
-                case Operator.IMPROVE:
-                    edit = self.reasoner.improve(brief, source, rng)
-                case Operator.CROSSOVER:
-                    edit = self.reasoner.crossover(brief, source, other, rng)
-                case Operator.DEBUG:
-                    edit = self.reasoner.debug(brief, source, rng)
-                case Operator.DRAFT:
-                    edit = self.reasoner.draft(brief, rng)
-        except (NoEdit, MalformedReply) as failure:
-            self._fail(number, failure)
-            reason = str(failure) or type(failure).__name__
-            if proposed:
-                return Answer(proposed.proposal, None, proposed.base, reason)
-            stayed = self._compiled.stay(self.state, asked.expansion)
-            return Answer(stayed, None, np.asarray(stayed.params), reason)
-        moved = self._amounts(number, edit)
-        if proposed:
-            proposal, params = proposed.proposal, proposed.base + moved * proposed.update
+    def _settle(self, one: UnderWay, made: Made | None) -> tuple[Solution, Settled, np.ndarray]:
+        """Decide on a candidate; also returns where it ended up, the parent's place if nowhere."""
+        if one.proposed is None:
+            proposal = self._compiled.stay(self.state, one.asked.expansion)
+            base = np.asarray(proposal.params)
         else:
-            proposal = self._compiled.stay(self.state, asked.expansion)
-            params = np.asarray(proposal.params) + moved
-        self._record(
-            "proposed",
-            number,
-            script=self.journal.store(edit.script),
-            applied=[directive.model_dump() for directive in edit.applied],
-            amounts=list(edit.amounts),
-            note=edit.note,
+            proposal, base = one.proposed.proposal, one.proposed.base
+        if made is None:
+            assert one.before is not None
+            return one.before, self._compiled.rest(self.state, proposal), base
+        self.ledger.evaluations += made.spent.evaluations
+        self.ledger.calls += made.spent.calls
+        if made.edit is None:
+            return made.solution, self._compiled.miss(self.state, proposal), base
+        moved = self._directions.amounts(one.number, made.edit)
+        params = base + (moved if one.proposed is None else moved * one.proposed.update)
+        solution, settled = self._bench.settle(
+            one.number, self.state, proposal, params, made.solution, one.parent, one.before
         )
-        return Answer(proposal, edit, params, "")
-
-    def _direction(self, number, brief, source, asked: Asked, rng) -> np.ndarray:
-        """The textual gradient at a solution, over the lexicon's slots; several are stacked.
-
-        Raises:
-          NoEdit, MalformedReply: no diagnosis could be had.
-        """
-        if not asked.needs_diagnosis:
-            self._record("reused", number)
-            return np.zeros(self.capacity, np.float32)
-        gradients, failures = [], []
-        for _ in range(self.diagnoses):
-            try:
-                gradient, evicted = self._diagnose(number, brief, source, rng)
-            except (NoEdit, MalformedReply) as failure:
-                failures.append(failure)
-                continue
-            for earlier in gradients:
-                earlier[evicted] = 0.0  # it spoke of a directive that has just left
-            gradients.append(gradient)
-        if not gradients:
-            raise failures[0]
-        for failure in failures:
-            self._fail(number, failure)
-        return gradients[0] if self.diagnoses == 1 else np.stack(gradients)
-
-    def _diagnose(self, number, brief, source, rng) -> tuple[np.ndarray, list[int]]:
-        """One diagnosis as a vector over the lexicon's slots, and which of them changed hands."""
-        self.journal.checkpoint()
-        self.ledger.calls += 1
-        diagnosis = self.reasoner.diagnose(brief, source, rng)
-        encoding = optimizers.encode(self._lexicon, diagnosis.to_core(), number, self.embed)
-        self._lexicon = encoding.lexicon
-        evicted = list(optimizers.evicted_slots(encoding.events))
-        for slot in evicted:
-            self.state = self._compiled.recycle(self.state, slot)
-        self._record(
-            "diagnosed",
-            number,
-            summary=diagnosis.summary,
-            suggestions=diagnosis.model_dump()["suggestions"],
-            without_slot=[directive.statement for directive in encoding.dropped],
-            lexicon=[dict(vars(event)) for event in encoding.events],
-        )
-        return encoding.gradient, evicted
-
-    def _carry_out(self, number, brief, source, update, rng) -> Edit:
-        """Rank directives by the rule's update and let the reasoner write the best of them."""
-        weighted = optimizers.decode(self._lexicon, update)
-        ranked: Ranked = tuple((Directive.from_core(d), weight) for d, weight in weighted)
-        self._record(
-            "ranked",
-            number,
-            directives=[
-                {"statement": d.statement, "component": d.component, "weight": weight}
-                for d, weight in weighted[:SHOWN_WEIGHTS]
-            ],
-        )
-        self.journal.checkpoint()
-        self.ledger.calls += 1
-        return self.reasoner.edit(brief, source, ranked, rng)
-
-    def _amounts(self, number: int, edit: Edit) -> np.ndarray:
-        """How far the edit went along each slot, shape `(capacity,)`."""
-        applied = [directive.to_core() for directive in edit.applied]
-        new = [directive for directive in applied if self._lexicon.slot(directive) is None]
-        if new:
-            mentions = [optimizers.Suggestion(directive, 1.0) for directive in new]
-            # Between a proposal and its outcome no slot may change hands.
-            encoding = optimizers.encode(self._lexicon, mentions, number, self.embed, evict=False)
-            self._lexicon = encoding.lexicon
-            events = [dict(vars(event)) for event in encoding.events]
-            without_slot = [directive.statement for directive in encoding.dropped]
-            self._record("admitted", number, lexicon=events, without_slot=without_slot)
-        amounts = np.zeros(self.capacity, np.float32)
-        for i, directive in enumerate(applied):
-            slot = self._lexicon.slot(directive)
-            if slot is not None:
-                amount = edit.amounts[i] if edit.amounts else 1.0
-                # Two wordings of one directive were carried out once.
-                amounts[slot] = max(amounts[slot], amount, key=abs)
-        return amounts
+        return solution, settled, params
 
     # -- book-keeping --------------------------------------------------------------------------
 
-    def _brief(self) -> Brief:
-        return Brief(
+    def _order(
+        self, number: int, asked: Asked, parent: int | None, other: int | None, used: float
+    ) -> Order:
+        brief = Brief(
             facts=self.task.facts,
             description=self.task.description,
             public=self.public,
-            steps_left=self.ledger.steps_left,
+            steps_left=int(self.budget.steps) - number,
             seconds_per_run=self.seconds_per_run,
             history=tuple(self._attempts),
+            step=number,
+            used=used,
+            siblings=self._siblings(parent),
+        )
+        return Order(
+            number=number,
+            operator=asked.operator,
+            brief=brief,
+            source=NOTHING if parent is None else self._steps[parent].solution,
+            other=NOTHING if other is None else self._steps[other].solution,
+            ranked=(),
+            rng=self._undrawn or np.random.default_rng([self.seed, number]),
         )
 
-    def _fail(self, number: int, failure: Exception) -> None:
-        self._record("failed", number, error=type(failure).__name__, reason=str(failure))
+    def _siblings(self, parent: int | None) -> tuple[str, ...]:
+        """What the other steps under way, or just before them, are about."""
+        if self.in_flight == 1:
+            return ()
+        others = {one.parent for one in self._under_way if one.parent is not None} - {parent}
+        about = [self._steps[step].edit for step in sorted(others)]
+        return tuple(edit.note for edit in about if edit is not None and edit.note)[-_SIBLINGS:]
 
-    def _record(self, kind, step: int, **payload: Any) -> None:
+    def _recycle(self, slot: int) -> None:
+        """A slot changes hands: what was learned in it goes, under way or not."""
+        self.state = self._compiled.recycle(self.state, slot)
+        for place, one in enumerate(self._under_way):
+            if one.proposed is not None:
+                proposed = self._compiled.recycle_proposed(one.proposed, self.state.origin, slot)
+                self._under_way[place] = one._replace(proposed=proposed)
+
+    def _read_clock(self, step: int | None) -> float:
+        """Read the clock; where the run is followed, as it was read for the event to come."""
+        known = self.journal.ahead(step)
+        return self.ledger.read(None if known is None else known.payload.get("clock"))
+
+    def _record(self, kind, step: int | None, **payload: Any) -> None:
         self.journal.append(kind, payload, step)
-
-
-# What a draft is made from.
-_NOTHING = Solution("", valid=False)

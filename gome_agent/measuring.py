@@ -7,33 +7,22 @@ number stands for, and the measurements pooled.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from gome_agent.budget import Ledger
 from gome_agent.compiled import Compiled, Seen, Settled
 from gome_agent.evaluator import Evaluator
-from gome_agent.journal import Journal
+from gome_agent.journal import Journal, Kind
 from gome_agent.reasoners.base import Solution
-from gome_agent.records import outcome_of
-from gome_agent.schemas import Edit
+from gome_agent.records import outcome_of, require_same_script, solution_of
 from gome_agent.tasks.base import Task
 from gome_agent.validation import measured_gain
 from optimizers import Observation, Proposal, Run, Strategy
 
 FRESH_SPLIT = 1_000_000
 """Replicate whose split decides between finalists: beyond any number that a gate asks for."""
-
-
-class Answer(NamedTuple):
-    """A candidate as the world made it; no edit if the reasoner failed or was not asked."""
-
-    proposal: Proposal
-    edit: Edit | None
-    params: np.ndarray
-    """Where it ended up; the parent's if there is no edit."""
-    failure: str
 
 
 @dataclass(frozen=True)
@@ -48,31 +37,47 @@ class Bench:
     ledger: Ledger
     seconds_per_run: float
 
-    def measure(
-        self, number: int, run: Run, answer: Answer, parent: int | None, before: Solution | None
+    def evaluate(self, number: int, script: str) -> Solution:
+        """Measure a candidate for the first time; does not count it. Safe for threads."""
+        solution = self._execute("executed", number, number, script, 0)
+        wanted, told = self.strategy.policy.folds, len(solution.folds)
+        if wanted and solution.valid and told != wanted:
+            reason = (
+                f"the policy compares {wanted} folds and the script reports {told}: its mean is "
+                "taken for each"
+            )
+            self._record("failed", number, error="Folds", reason=reason)
+        return solution
+
+    def settle(
+        self,
+        number: int,
+        run: Run,
+        proposal: Proposal,
+        params: np.ndarray,
+        solution: Solution,
+        parent: int | None,
+        before: Solution | None,
     ) -> tuple[Solution, Settled]:
-        """Evaluate a candidate, as often as the gate wants, and settle the step.
+        """Settle the step of a candidate, after as many measurements more as the gate wants.
 
         Args:
           number: of the step.
-          run: state that the candidate was proposed from.
-          answer: the candidate, or that there is none.
+          run: the state that it is settled in.
+          proposal: as it was proposed.
+          params: where the candidate ended up.
+          solution: its first measurement.
           parent: step of its (first) parent.
           before: what is known of that parent.
+
+        Returns:
+          What is known of the candidate now, and the settled step.
         """
-        proposal = answer.proposal
-        if answer.edit is None and not answer.failure and before is not None:
-            return before, self.compiled.rest(run, proposal)
-        if answer.edit is None:
-            failed = Solution(script="", valid=False, failure=answer.failure)
-            return failed, self.compiled.miss(run, proposal)
-        solution = self._evaluate(number, answer.edit)
-        self._tell_of_missing_folds(number, solution)
-        seen = self._compare(answer.params, solution, before)
+        seen = self._compare(params, solution, before)
         if parent is None or before is None or self.strategy.gate.replicates == 1:
             return solution, self.compiled.conclude(run, proposal, seen)
         observation, again = self.compiled.observe(run, proposal, seen), solution
-        while self._wants_replicate(run, observation):
+        while self._wants_replicate(number, run, observation):
             replicate = int(observation.replicates)
             again = self._replicate(number, number, solution.script, replicate)
             parent_again = self._replicate(number, parent, before.script, replicate)
@@ -81,7 +86,7 @@ class Bench:
                 reason = parent_again.failure or _SAME_AGAIN
                 self._record("failed", number, error="Replicate", reason=reason)
                 break
-            seen = self._compare(answer.params, again, parent_again)
+            seen = self._compare(params, again, parent_again)
             compared = self.compiled.observe(run, proposal, seen)
             observation = self.compiled.pool(observation, compared)
         settled = self.compiled.settle(run, proposal, observation)
@@ -90,35 +95,61 @@ class Bench:
         score, stderr = float(observation.score), float(observation.stderr)
         return replace(solution, score=score, stderr=stderr), settled
 
+    def may_revalidate(self) -> bool:
+        """Whether the budget pays for it; in a run that is followed, whether it was done."""
+        recording = self.journal.recording
+        if recording is not None and (recording.strict or recording.peek(None) is not None):
+            return recording.peek(None) is not None
+        return self.ledger.seconds_left > 0 and self.ledger.affords(evaluations=1)
+
     def revalidate(self, of: int, script: str) -> Solution:
         """Measure the candidate of a step once more, on a split that no gate has used."""
-        solution = self._execute(script, of, FRESH_SPLIT)
-        outcome = {"of": of, "replicate": FRESH_SPLIT, **outcome_of(solution)}
-        self.journal.append("revalidated", outcome)
-        return solution
+        self.ledger.evaluations += 1
+        return self._execute("revalidated", None, of, script, FRESH_SPLIT)
 
-    def _wants_replicate(self, run: Run, observation: Observation) -> bool:
+    def _wants_replicate(self, number: int, run: Run, observation: Observation) -> bool:
+        followed = self.journal.ahead(number)
+        if followed is not None:
+            return followed.kind == "replicated"
         more = int(observation.replicates) < self.strategy.gate.replicates
         undecided = more and bool(observation.valid)
         undecided = undecided and bool(self.compiled.undecided(run.gate, observation))
         return undecided and self.ledger.affords(evaluations=2)
 
-    def _evaluate(self, number: int, edit: Edit) -> Solution:
-        solution = self._execute(edit.script, number, 0)
-        log = self.journal.store(solution.log)
-        self._record("executed", number, log=log, **outcome_of(solution))
-        return solution
-
     def _replicate(self, number: int, of: int, script: str, replicate: int) -> Solution:
-        solution = self._execute(script, of, replicate)
-        self._record("replicated", number, of=of, replicate=replicate, **outcome_of(solution))
-        return solution
-
-    def _execute(self, script: str, step: int, replicate: int) -> Solution:
-        seconds = min(self.seconds_per_run, max(self.ledger.seconds_left, 1.0))
         self.ledger.evaluations += 1
+        return self._execute("replicated", number, of, script, replicate)
+
+    def _execute(
+        self, kind: Kind, number: int | None, of: int, script: str, replicate: int
+    ) -> Solution:
+        """Run a script, unless it is known what that came to; record it.
+
+        What is returned has passed through the record, so that a run which is followed sees the
+        same to the last digit.
+        """
+        known = self.journal.answer(number, kind)
+        log = ""
+        if known is None:
+            limit = max(1.0, min(self.seconds_per_run, self.ledger.seconds_left))
+            self.journal.checkpoint()
+            solution = self.evaluator.evaluate(script, of, limit, replicate)
+            log = self.journal.kept(solution.log)
+            payload = {
+                "script": self.journal.store(script),
+                "log": self.journal.store(log),
+                **outcome_of(solution),
+            }
+            if kind != "executed":
+                payload |= {"of": of, "replicate": replicate}
+        else:
+            payload = dict(known.payload)
+            require_same_script(payload, self.journal.kept(script), number)
+            self.journal.store(script)
+            log = self.journal.followed_text(payload["log"])
+        self.journal.append(kind, payload, number)
         self.journal.checkpoint()
-        return self.evaluator.evaluate(script, step, seconds, replicate)
+        return solution_of(payload, script, log)
 
     def _compare(self, params, solution: Solution, before: Solution | None) -> Seen:
         """What is seen of a candidate beside its parent; a draft has no gain to speak of."""
@@ -135,15 +166,6 @@ class Bench:
         if len(solution.folds) != wanted:
             return [solution.score] * wanted
         return [self.task.facts.metric.utility(fold) for fold in solution.folds] if wanted else []
-
-    def _tell_of_missing_folds(self, number: int, solution: Solution) -> None:
-        wanted, told = self.strategy.policy.folds, len(solution.folds)
-        if wanted and solution.valid and told != wanted:
-            reason = (
-                f"the policy compares {wanted} folds and the script reports {told}: its mean is "
-                "taken for each"
-            )
-            self._record("failed", number, error="Folds", reason=reason)
 
     def _record(self, kind, step: int, **payload: Any) -> None:
         self.journal.append(kind, payload, step)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,8 +12,9 @@ import numpy as np
 
 import optimizers
 from gome_agent.compiled import Settled
-from gome_agent.journal import digest
+from gome_agent.journal import digest, encode
 from gome_agent.reasoners.base import Attempt, Solution
+from gome_agent.recording import Diverged
 from gome_agent.schemas import Edit
 from gome_agent.tasks.base import Metric
 from optimizers import Operator
@@ -133,6 +135,7 @@ def outcome_of(solution: Solution) -> dict[str, Any]:
     """What the journal keeps of a measurement, beside script and log."""
     return {
         "valid": solution.valid,
+        "outcome": solution.outcome,
         "score": solution.score,
         "stderr": solution.stderr,
         "folds": solution.folds,
@@ -141,6 +144,38 @@ def outcome_of(solution: Solution) -> dict[str, Any]:
         "seconds": solution.seconds,
         "failure": solution.failure,
     }
+
+
+def solution_of(outcome: Mapping[str, Any], script: str, log: str) -> Solution:
+    """The solution that a journal's record of a measurement tells of."""
+    told = json.loads(encode(outcome))  # as it reads after a passage through JSON
+    return Solution(
+        script=script,
+        valid=told["valid"],
+        outcome=told.get("outcome", ""),
+        score=float(told["score"]),
+        stderr=float(told["stderr"]),
+        folds=tuple(map(float, told["folds"])),
+        train_folds=tuple(map(float, told["train_folds"])),
+        feedback=told["feedback"],
+        seconds=float(told["seconds"]),
+        failure=told["failure"],
+        log=log,
+    )
+
+
+def require_same_script(outcome: Mapping[str, Any], script: str, number: int | None) -> None:
+    """Refuse the record of another script.
+
+    Raises:
+      Diverged: it is of another one.
+    """
+    if outcome.get("script", digest(script)) != digest(script):
+        where = "after the last step" if number is None else f"at step {number}"
+        raise Diverged(
+            f"{where}, another script was run before ({outcome['script'][:12]}) than the one that "
+            f"is to be run now ({digest(script)[:12]}): the reasoner or its versions have changed"
+        )
 
 
 def named(

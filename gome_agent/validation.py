@@ -38,7 +38,14 @@ def judge(task: Task, script: str, execution: Execution, submission: Path | None
     log = (execution.stdout[-LOG_CHARACTERS:] + "\n" + execution.stderr[-LOG_CHARACTERS:]).strip()
 
     def failed(reason: str) -> Solution:
-        return Solution(script, valid=False, failure=reason, log=log, seconds=execution.seconds)
+        return Solution(
+            script,
+            valid=False,
+            failure=reason,
+            outcome=execution.outcome,
+            log=log,
+            seconds=execution.seconds,
+        )
 
     if execution.outcome != "ok":
         return failed(execution.reason or f"the script ended with {execution.outcome!r}")
@@ -56,6 +63,7 @@ def judge(task: Task, script: str, execution: Execution, submission: Path | None
     return Solution(
         script=script,
         valid=True,
+        outcome=execution.outcome,
         score=float(np.mean(utilities)),
         stderr=standard_error(utilities),
         folds=report.folds,

@@ -100,6 +100,7 @@ from optimizers.steps import (
     parent_params as parent_params,
     pool as pool,
     propose as propose,
+    require_in_flight as require_in_flight,
     settle as settle,
     stay as stay,
     unchanged as unchanged,

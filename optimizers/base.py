@@ -133,6 +133,11 @@ class Policy(NamedTuple):
     """Which parts of a schedule cannot act in a run of so many evaluations, a sentence each."""
     folds: int = 0
     """How many fold scores an observation must have."""
+    in_flight: int | None = None
+    """Most expansions that may be asked for and not yet told; `None`: any number. Where a node is
+    replaced by its child, two children of it at once would be compared with what is gone."""
+    shares: bool = False
+    """Whether nodes are traces that read each other's success memories."""
 
 
 class History(NamedTuple):

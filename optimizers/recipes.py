@@ -131,6 +131,7 @@ POLICIES: Mapping[str, Callable[..., Policy]] = MappingProxyType(
         "aira_mcts": search.aira_mcts,
         "ml_master": search.ml_master,
         "mlevolve": search.mlevolve,
+        "traces": search.traces,
         "puct_traces": search.puct_traces,
         "ab_mcts_a": search.ab_mcts_a,
         "aira_evo": search.aira_evo,

@@ -21,8 +21,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
+from optimizers._rows import row, select, set_row
 from optimizers.base import (
     Decision,
     Expansion,
@@ -38,6 +39,7 @@ from optimizers.base import (
     Strategy,
 )
 from optimizers.rules._basis import is_embedded, require_one_diagnosis
+from optimizers.sharing import read_together
 from optimizers.textual._dense import assert_rotation_equivariant
 
 
@@ -90,27 +92,56 @@ def init(strategy: Strategy, origin: Params, key: Key[Array, ""], steps: int) ->
     )
 
 
-def ask(strategy: Strategy, run: Run) -> tuple[Expansion, Run]:
+def ask(
+    strategy: Strategy, run: Run, number: Int[Array, ""] | int | None = None
+) -> tuple[Expansion, Run]:
     """Let the policy choose the next expansion.
+
+    Args:
+      strategy: what decides.
+      run: between steps.
+      number: of the expansion, counted from 0; `run.step` if not given, which is right unless
+        others are in flight. Randomness is drawn by it.
 
     Returns:
       The expansion, and the run with the policy's own state advanced.
     """
-    expansion, policy_state = strategy.policy.ask(run.policy, _step_key(run, 0))
+    expansion, policy_state = strategy.policy.ask(run.policy, _step_key(run, 0, number))
     return expansion, run._replace(policy=policy_state)
+
+
+def require_in_flight(policy: Policy, number: int) -> None:
+    """Refuse more expansions at once than a policy can have.
+
+    Raises:
+      ValueError: says how many it can have, and what to use.
+    """
+    if number < 1:
+        raise ValueError(f"a run needs at least one step at a time, got in_flight={number}")
+    if policy.in_flight is not None and number > policy.in_flight:
+        raise ValueError(
+            f"{number} steps are to be under way at once, and this policy can have "
+            f"{policy.in_flight}: use `traces(count={number})` or a tree search, or fewer"
+        )
 
 
 def other_params(run: Run, expansion: Expansion) -> Params:
     """Parameters of the second parent of a CROSSOVER; meaningless for other operators."""
-    return _row(run.params, expansion.other)
+    return row(run.params, expansion.other)
 
 
 def parent_params(run: Run, expansion: Expansion) -> Params:
     """Parameters that an expansion starts from: the parent's, or the origin for a draft."""
-    return _select(expansion.parent >= 0, _row(run.params, expansion.parent), run.origin)
+    return select(expansion.parent >= 0, row(run.params, expansion.parent), run.origin)
 
 
-def propose(strategy: Strategy, run: Run, expansion: Expansion, direction: Params) -> Proposal:
+def propose(
+    strategy: Strategy,
+    run: Run,
+    expansion: Expansion,
+    direction: Params,
+    number: Int[Array, ""] | int | None = None,
+) -> Proposal:
     """Turn the world's answer into a candidate. Changes nothing.
 
     Only DESCEND goes through the update rule. IMPROVE takes `-direction` as the move itself and
@@ -124,6 +155,7 @@ def propose(strategy: Strategy, run: Run, expansion: Expansion, direction: Param
       direction: like the parameters; the diagnosed gradient for DESCEND, minus the move for
         IMPROVE, anything finite otherwise. For a rule that aggregates, leaves may have a leading
         axis of several diagnoses; IMPROVE takes the first.
+      number: of the expansion, as for `ask`; the rule sees it as `step`.
 
     Returns:
       The candidate with the rule state to commit if it is kept.
@@ -133,25 +165,27 @@ def propose(strategy: Strategy, run: Run, expansion: Expansion, direction: Param
     """
     base = parent_params(run, expansion)
     moments = _moments(strategy, run, expansion)
+    if strategy.policy.shares:
+        moments = read_together(run.rule_state, moments)
     rule_update, rule_moments = strategy.rule.update(
         direction,
         moments,
         base,
         value=-run.score[expansion.parent],
-        step=run.step,
-        key=_step_key(run, 1),
+        step=run.step if number is None else jnp.asarray(number, jnp.int32),
+        key=_step_key(run, 1, number),
     )
     require_one_diagnosis(rule_update, base, "the rule")
     descends = expansion.operator == Operator.DESCEND
     improves = expansion.operator == Operator.IMPROVE
     move = jax.tree.map(lambda d, p: d if d.ndim == p.ndim else d[0], direction, base)
     undirected = jax.tree.map(lambda d: jnp.where(improves, -d, jnp.zeros_like(d)), move)
-    update = _select(descends, rule_update, undirected)
+    update = select(descends, rule_update, undirected)
     return Proposal(
         expansion=expansion,
         update=update,
         params=optax.apply_updates(base, update),
-        rule_state=_select(descends, rule_moments, moments),
+        rule_state=select(descends, rule_moments, moments),
     )
 
 
@@ -313,21 +347,21 @@ def settle(
     expansion = proposal.expansion
     verdict, gate_state = strategy.gate.decide(run.gate, observation)
     accepted = verdict & observation.valid
-    gate_state = _select(observation.valid, gate_state, run.gate)
+    gate_state = select(observation.valid, gate_state, run.gate)
     _require_folds(strategy.policy, observation)
     policy_state, slot = strategy.policy.tell(run.policy, expansion, observation, accepted)
 
     learner = jnp.where(accepted, -1, expansion.parent)
-    lessons = _rejected(_row(run.rule_state, expansion.parent), proposal.rule_state)
-    rule_state = _set_row(run.rule_state, learner, lessons)
+    lessons = _rejected(row(run.rule_state, expansion.parent), proposal.rule_state)
+    rule_state = set_row(run.rule_state, learner, lessons)
     failed_score = jnp.where(observation.valid, observation.score, -jnp.inf)
     return (
         run._replace(
             step=run.step + 1,
-            params=_set_row(run.params, slot, observation.params),
-            rule_state=_set_row(rule_state, slot, proposal.rule_state),
-            score=_set_row(run.score, slot, failed_score),
-            stderr=_set_row(run.stderr, slot, observation.stderr),
+            params=set_row(run.params, slot, observation.params),
+            rule_state=set_row(rule_state, slot, proposal.rule_state),
+            score=set_row(run.score, slot, failed_score),
+            stderr=set_row(run.stderr, slot, observation.stderr),
             policy=policy_state,
             gate=gate_state,
         ),
@@ -344,39 +378,19 @@ def _require_folds(policy: Policy, observation: Observation) -> None:
         )
 
 
-def _step_key(run: Run, purpose: int) -> Key[Array, ""]:
-    return jax.random.fold_in(jax.random.fold_in(run.key, run.step), purpose)
+def _step_key(run: Run, purpose: int, number: Int[Array, ""] | int | None = None) -> Key[Array, ""]:
+    number = run.step if number is None else number
+    return jax.random.fold_in(jax.random.fold_in(run.key, number), purpose)
 
 
 def _moments(strategy: Strategy, run: Run, expansion: Expansion):
     """Rule state that a step starts from: the parent's, or a fresh one for a draft."""
     parent = expansion.parent
-    return _select(parent >= 0, _row(run.rule_state, parent), strategy.rule.init(run.origin))
+    return select(parent >= 0, row(run.rule_state, parent), strategy.rule.init(run.origin))
 
 
 def _is(kind: type) -> Callable[[Any], bool]:
     return lambda node: isinstance(node, kind)
-
-
-def _select(condition, if_true, if_false):
-    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), if_true, if_false)
-
-
-def _row(tree, index):
-    # A single row is not looked up: in a batch, lookups and writes cost a tenth of a whole step.
-    return jax.tree.map(lambda rows: rows[0 if rows.shape[0] == 1 else index], tree)
-
-
-def _set_row(tree, index, row):
-    """Write `row` at `index`; -1 writes nowhere."""
-
-    def write(rows, value):
-        if rows.shape[0] == 1:
-            return jnp.where(index == 0, jnp.asarray(value, rows.dtype), rows)
-        where = jnp.where(index < 0, rows.shape[0], index)
-        return rows.at[where].set(value, mode="drop")
-
-    return jax.tree.map(write, tree, row)
 
 
 def _rejected(kept, proposed):

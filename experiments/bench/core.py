@@ -62,13 +62,13 @@ def _host_step(rule: str) -> Callable[[], Any]:
     strategy = optimizers.directed(optimizers.RULES[rule]())
     compiled = Compiled(strategy)
     run = [optimizers.init(strategy, jnp.zeros(HOST_DIM), jax.random.key(0), 1000)]
-    asked = [compiled.ask(run[0])]
+    asked = [compiled.ask(run[0], 0)]
     gradient = np.random.default_rng(1).normal(size=HOST_DIM).astype(np.float32)
     score = [0.0]
 
     def step():
         began = run[0]._replace(policy=asked[0].policy)
-        proposed = compiled.propose(began, asked[0].expansion, gradient)
+        proposed = compiled.propose(began, asked[0].expansion, gradient, 0)
         score[0] += 0.1
         numbers = np.array([score[0], 0.1, True, 0.1, 0.1], np.float32)
         settled = compiled.conclude(began, proposed.proposal, Seen(proposed.base, numbers))

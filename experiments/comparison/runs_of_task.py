@@ -52,7 +52,7 @@ def rows(config: Comparison, name: str, seed: int, folder: Path) -> Rows:
     out = folder / _folder_name(settings)
     shutil.rmtree(out, ignore_errors=True)
     steps: list[Step] = []
-    summary = runs.execute(settings, out, on_step=steps.append)
+    summary = runs.execute(settings, out, runs.Watching(on_step=steps.append))
     if summary["ended_by"] == "interrupted":
         raise KeyboardInterrupt
     task = registry.load(config.target)

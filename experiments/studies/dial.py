@@ -86,7 +86,7 @@ def dial_rows(
     settings = runs.RunConfig(
         task_name, strategy, reasoner, steps=config.real_steps, seed=seed, seconds_per_run=60.0
     )
-    summary = runs.execute(settings, out, wrap_evaluator=remember)
+    summary = runs.execute(settings, out, runs.Watching(wrap_evaluator=remember))
     if summary["ended_by"] == "interrupted":
         raise KeyboardInterrupt  # It is not a result.
     held_out = _held_out(task, out)

@@ -37,6 +37,8 @@ class Solution:
     seconds: float = 0.0
     failure: str = ""
     """One sentence when not valid."""
+    outcome: str = ""
+    """How the program ended, in the sandbox's words; empty if none ran."""
     log: str = ""
     """Tail of standard output and error, for debugging; untrusted text."""
 

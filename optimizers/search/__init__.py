@@ -20,3 +20,4 @@ from optimizers.search._mlevolve import mlevolve as mlevolve
 from optimizers.search._puct_traces import puct_traces as puct_traces
 from optimizers.search._random_tree import random_tree as random_tree
 from optimizers.search._sequential import sequential as sequential
+from optimizers.search._traces import traces as traces

@@ -71,4 +71,4 @@ def best_of_n(n: int | None = 5, operator: Operator = Operator.IMPROVE) -> Polic
             best=jnp.where(over, -jnp.inf, state.best),
         ), slot
 
-    return Policy(capacity=lambda steps: 2, init=init, ask=ask, tell=tell)
+    return Policy(capacity=lambda steps: 2, init=init, ask=ask, tell=tell, in_flight=1)

@@ -46,4 +46,5 @@ def sequential(operator: Operator = Operator.DESCEND) -> Policy:
         init=lambda capacity: SequentialState(jnp.zeros((), bool)),
         ask=ask,
         tell=tell,
+        in_flight=1,
     )

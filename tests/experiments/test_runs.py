@@ -104,7 +104,9 @@ def test_a_reasoner_that_fails_is_a_failed_step_too(tmp_path):
 def test_budgets_end_with_a_sentence():
     clock = iter([0.0, 0.5, 2.0, 2.0, 2.0]).__next__
     ledger = Ledger(Budget(steps=5, seconds=1.0), clock)
+    ledger.read()
     ledger.check()
+    ledger.read()
     with pytest.raises(BudgetExhausted, match="1 s of wall clock"):
         ledger.check()
     with pytest.raises(ValueError, match="steps >= 1"):

@@ -46,8 +46,8 @@ def test_steps_are_those_of_the_optimizer(name):
     strategy = STRATEGIES[name]
     compiled, run = begin(strategy)
     rng = np.random.default_rng(0)
-    asked = compiled.ask(run)
-    for _ in range(8):
+    asked = compiled.ask(run, 0)
+    for step in range(8):
         expansion, began = optimizers.ask(strategy, run)
         assert (asked.parent, asked.operator) == (int(expansion.parent), int(expansion.operator))
         assert asked.needs_diagnosis == bool(optimizers.needs_diagnosis(began, expansion))
@@ -55,7 +55,7 @@ def test_steps_are_those_of_the_optimizer(name):
 
         if asked.operator == optimizers.Operator.DESCEND:
             gradient = rng.normal(size=SLOTS).astype(np.float32)
-            proposed = compiled.propose(began, expansion, gradient)
+            proposed = compiled.propose(began, expansion, gradient, step)
             plain = optimizers.propose(strategy, began, expansion, gradient)
             close(proposed.update, plain.update)
             close(proposed.proposal.params, plain.params)
@@ -74,9 +74,9 @@ def test_an_update_that_is_not_finite_is_reported(bad):
     compiled, run = begin(STRATEGIES["sgd"])
     expansion = optimizers.Expansion(jnp.int32(-1), jnp.int32(optimizers.Operator.DESCEND))
     gradient = np.zeros(SLOTS, np.float32)
-    assert compiled.propose(run, expansion, gradient).withheld
+    assert compiled.propose(run, expansion, gradient, 0).withheld
     gradient[7] = bad
-    proposed = compiled.propose(run, expansion, gradient)
+    proposed = compiled.propose(run, expansion, gradient, 0)
     assert not proposed.finite
     assert not proposed.withheld
 
@@ -84,11 +84,11 @@ def test_an_update_that_is_not_finite_is_reported(bad):
 def test_a_step_of_the_agent_s_size_wakes_no_thread():
     """Less than 1000 operations; beyond 8 kernels, no buffer of more than 512 bytes."""
     compiled, run = begin(STRATEGIES["sgd"])
-    asked = compiled.ask(run)
+    asked = compiled.ask(run, 0)
     gradient = np.zeros(SLOTS, np.float32)
-    proposed = compiled.propose(run, asked.expansion, gradient)
+    proposed = compiled.propose(run, asked.expansion, gradient, 0)
     numbers = np.zeros(5, np.float32)
-    propose = compiled._propose.lower(run, asked.expansion, gradient).compile()
+    propose = compiled._propose.lower(run, asked.expansion, gradient, 0).compile()
     conclude = compiled._conclude.lower(run, proposed.proposal, gradient, numbers).compile()
     for step in (propose, conclude):
         assert step.cost_analysis()["flops"] < 1000

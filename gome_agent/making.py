@@ -1,0 +1,207 @@
+"""From an order to a measured candidate: written, run, repaired, judged, tuned.
+
+What is done here belongs to one step alone and changes nothing of the run, so that the candidates
+of several steps may be made side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from gome_agent.compiled import Asked, Proposed
+from gome_agent.directing import record_failure
+from gome_agent.journal import Journal
+from gome_agent.measuring import Bench
+from gome_agent.reasoners.base import (
+    Brief,
+    Judges,
+    MalformedReply,
+    NoEdit,
+    Ranked,
+    Reasoner,
+    Refines,
+    Solution,
+)
+from gome_agent.schemas import Edit
+from optimizers import Operator
+from optimizers.budget import Spent
+
+
+class Order(NamedTuple):
+    """What is to be made."""
+
+    number: int
+    """Of the step."""
+    operator: Operator
+    brief: Brief
+    source: Solution
+    """The (first) parent; empty for a draft."""
+    other: Solution
+    """Second parent of a crossover."""
+    ranked: Ranked
+    rng: np.random.Generator
+
+
+class Made(NamedTuple):
+    """What came of an order."""
+
+    edit: Edit | None
+    """`None` if nothing was written; `failure` says why."""
+    solution: Solution
+    spent: Spent
+    """Evaluations, and calls of the reasoner."""
+    failure: str = ""
+
+
+class UnderWay(NamedTuple):
+    """A step that was begun and is not settled."""
+
+    number: int
+    asked: Asked
+    parent: int | None
+    other: int | None
+    before: Solution | None
+    proposed: Proposed | None
+    """Of a directed step."""
+    made: Callable[[], Made] | None
+    """Waits for the candidate; `None` if the step was withheld."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Writes candidates and has them measured.
+
+    Attributes:
+      repairs: how often a candidate that fails is given back to the reasoner within its step.
+      refines: whether one that succeeds is tuned once, if the reasoner can and there is time.
+      judges: whether the reasoner, if it can, is asked if a valid score can be trusted.
+    """
+
+    reasoner: Reasoner
+    bench: Bench
+    journal: Journal
+    repairs: int = 0
+    refines: bool = False
+    judges: bool = True
+
+    def make(self, order: Order) -> Made:
+        """Carry out an order. What fails, of the reasoner's or the script's, is in the answer.
+
+        Raises:
+          BudgetExhausted: the budget ended inside of it.
+        """
+        calls = 1
+        try:
+            edit = self._write(order)
+        except (NoEdit, MalformedReply) as failure:
+            record_failure(self.journal, order.number, failure)
+            reason = str(failure) or type(failure).__name__
+            failed = Solution("", valid=False, failure=reason)
+            return Made(None, failed, Spent(calls=calls), reason)
+        self._record("proposed", order.number, edit)
+        spent = Spent(evaluations=1, calls=calls)
+        solution = self.bench.evaluate(order.number, edit.script)
+        solution, used = self._judged(order, solution)
+        spent += used
+        for _ in range(self.repairs):
+            if solution.valid:
+                break
+            repaired = self._again(order, "repaired", self.reasoner.debug, edit, solution)
+            spent += Spent(evaluations=repaired is not None, calls=1)
+            if repaired is None:
+                break
+            edit, solution = repaired
+            solution, used = self._judged(order, solution)
+            spent += used
+        if self.refines and solution.valid and isinstance(self.reasoner, Refines):
+            refined = self._again(order, "refined", self.reasoner.refine, edit, solution)
+            spent += Spent(evaluations=refined is not None, calls=1)
+            # The same split and the same design: the better one is kept, as the gate sees it once.
+            if refined is not None and refined[1].valid and refined[1].score > solution.score:
+                edit, solution = refined
+        return Made(edit, solution, spent)
+
+    def _write(self, order: Order) -> Edit:
+        """Ask the reasoner for a candidate.
+
+        Raises:
+          NoEdit, MalformedReply: there is none.
+        """
+        self.journal.checkpoint()
+        ask, brief, rng = self.reasoner, order.brief, order.rng
+        match order.operator:
+            case Operator.DESCEND:
+                return ask.edit(brief, order.source, order.ranked, rng)
+            case Operator.IMPROVE:
+                return ask.improve(brief, order.source, rng)
+            case Operator.CROSSOVER:
+                return ask.crossover(brief, order.source, order.other, rng)
+            case Operator.DEBUG:
+                return ask.debug(brief, order.source, rng)
+            case Operator.DRAFT:
+                return ask.draft(brief, rng)
+
+    def _again(
+        self,
+        order: Order,
+        kind,
+        ask: Callable[[Brief, Solution, np.random.Generator], Edit],
+        edit: Edit,
+        solution: Solution,
+    ) -> tuple[Edit, Solution] | None:
+        """Another version of a candidate, measured; it carries out what the first one did."""
+        try:
+            new = ask(order.brief, replace(solution, script=edit.script), order.rng)
+        except (NoEdit, MalformedReply) as failure:
+            record_failure(self.journal, order.number, failure)
+            return None
+        new = new.model_copy(update={"applied": edit.applied, "amounts": edit.amounts})
+        self._record(kind, order.number, new)
+        return new, self.bench.evaluate(order.number, new.script)
+
+    def _judged(self, order: Order, solution: Solution) -> tuple[Solution, Spent]:
+        """A valid solution, or a failed one if its evaluation cannot be trusted: fail-closed."""
+        if not (self.judges and solution.valid and isinstance(self.reasoner, Judges)):
+            return solution, Spent()
+        try:
+            verdict = self.reasoner.judge(order.brief, solution)
+            told = verdict.model_dump()
+            reason = "" if verdict.aligned else f"evaluation not aligned: {verdict.evidence}"
+        except (NoEdit, MalformedReply) as failure:
+            record_failure(self.journal, order.number, failure)
+            told = {"aligned": False, "evidence": "", "concerns": []}
+            reason = f"its evaluation could not be judged: {failure}"
+        self.journal.append("judged", told, order.number)
+        if reason:
+            solution = replace(solution, valid=False, score=float("-inf"), failure=reason)
+        return solution, Spent(calls=1)
+
+    def _record(self, kind, number: int, edit: Edit) -> None:
+        self.journal.append(
+            kind,
+            {
+                "script": self.journal.store(edit.script),
+                "applied": [directive.model_dump() for directive in edit.applied],
+                "amounts": list(edit.amounts),
+                "note": edit.note,
+            },
+            number,
+        )
+
+
+NOTHING = Solution("", valid=False)
+"""What a draft is made from."""
+
+
+def failed(reason: str) -> Made:
+    """An order that could not even be given."""
+    return Made(None, Solution("", valid=False, failure=reason), Spent(), reason)
+
+
+def later(make: Callable[[], Made]) -> Callable[[], Made]:
+    """A candidate that is made when it is waited for."""
+    return make

@@ -115,7 +115,7 @@ class Gate(NamedTuple):
     replicates: int = 1
     """Most measurements of one candidate."""
     tied: Callable[[Any, Observation], Bool[Array, ""]] = _never
-    """Whether `decide` will look at `Observation.preferred`: asked once no measurement is wanted."""
+    """Whether `decide` will look at `Observation.preferred`; asked when no replicate is wanted."""
 
     @property
     def compares(self) -> bool:

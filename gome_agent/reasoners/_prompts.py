@@ -14,9 +14,7 @@ _NAMED = '{"applied": [{"statement": "...", "component": "..."}], "note": "one l
 HEADERS = {
     "draft": '{"note": "one line on what it does"}',
     "edit": (
-        '{"applied": [1], "modified": {"directive": 2, "statement": "..."},\n'
-        '"created": {"statement": "...", "component": "...", "parents": [1, 3]},\n'
-        '"note": "one line on what was done"}'
+        '{"applied": [1], "modified": null, "created": null, "note": "one line on what was done"}'
     ),
     "improve": _NAMED,
     "crossover": _NAMED,
@@ -42,10 +40,15 @@ def reply_format(question: str, artefact: Artefact, seconds: float, environment:
     """How to answer a question; empty for one that is answered by JSON, whose template says it."""
     if question not in HEADERS:
         return ""
-    where = f"\nIt runs with: {environment}." if environment else ""
+    where = f"\n{runs_with(environment)}" if environment else ""
     contract = fill(artefact, seconds=f"{seconds:g}", environment=where).strip()
     form = "reply" if question == "draft" or artefact == "text" else "change"
     return fill(form, header=HEADERS[question], contract=contract).strip()
+
+
+def runs_with(environment: str) -> str:
+    """What a program finds where it runs; empty if nobody said."""
+    return f"It runs with: {environment}." if environment else ""
 
 
 def prompt_digest(*settings: str) -> str:

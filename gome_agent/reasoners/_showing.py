@@ -18,6 +18,11 @@ def metric(brief: Brief) -> str:
     return f"{told.name}, {'higher' if told.higher_is_better else 'lower'} is better"
 
 
+def limits(brief: Brief) -> str:
+    """What is left of the run, and how long a program may take."""
+    return f"Steps left: {brief.steps_left}. A run may take {brief.seconds_per_run:g} s."
+
+
 def outcome(solution: Solution) -> str:
     """The numbers; of a failed solution the reason, as data, for a script may have worded it."""
     if not solution.valid:

@@ -25,7 +25,7 @@ from gome_agent.models.base import Exchange, Model, ModelUnavailable, Request, R
 from gome_agent.reasoners import _hypotheses as hypotheses, _schedule as schedule, _showing as show
 from gome_agent.reasoners._asking import asked_again
 from gome_agent.reasoners._edits import Header, Named, Selected, directed_edit, read_change
-from gome_agent.reasoners._prompts import Artefact, fill, prompt_digest, reply_format
+from gome_agent.reasoners._prompts import Artefact, fill, prompt_digest, reply_format, runs_with
 from gome_agent.reasoners._replies import parse_json, parse_solution
 from gome_agent.reasoners.base import (
     Brief,
@@ -301,6 +301,7 @@ class Prompted:
             description=brief.description.strip(),
             metric=show.metric(brief),
             steps_left=str(brief.steps_left),
+            limits=f"{show.limits(brief)} {runs_with(self._environment)}".strip(),
             components=_COMPONENTS,
             top=str(self._top),
             siblings=_section("siblings", siblings),

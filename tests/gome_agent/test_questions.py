@@ -443,11 +443,14 @@ def test_siblings_are_told_one_line_each(question):
 
 
 def test_programs_are_told_what_they_run_with():
-    model = Told({"draft": ["<solution>x</solution>{}"]})
-    Prompted(model, environment="scikit-learn 1.6, 2 processors, no GPU").draft(BRIEF, RNG)
-    (prompt,) = (request.prompt for request in model.requests)
-    for fact in ("no GPU", "accuracy, higher is better", "60 s", "`replicate`", "Steps left: 7"):
-        assert fact in prompt
+    model = Told({"draft": ["<solution>x</solution>{}"], "diagnose": [FOUND]})
+    reasoner = Prompted(model, environment="scikit-learn 1.6, 2 processors, no GPU")
+    reasoner.draft(BRIEF, RNG)
+    reasoner.diagnose(BRIEF, PARENT, RNG)
+    for request in model.requests:
+        for fact in ("no GPU", "accuracy, higher is better", "60 s", "Steps left: 7"):
+            assert request.prompt.count(fact) == 1
+    assert "`replicate`" in model.requests[0].prompt
 
 
 # Validation.

@@ -31,11 +31,14 @@ def hierarchical(z: float = 1.0, folds: int | None = None, gate: Gate | None = N
         measures again does so first: a tie is what is left.
 
     Raises:
+      TypeError: `gate` is no gate.
       ValueError: `z` is negative, or `folds` is less than 2.
     """
     # A traced width (a sweep over z) cannot be checked.
     if isinstance(z, (int, float)) and not z >= 0:
         raise ValueError(f"`z` is the half-width of a tie and must not be negative, got {z}")
+    if gate is not None and not isinstance(gate, Gate):
+        raise TypeError(f"`gate` must be a `Gate`, such as `sequential_test()`, got {gate!r}")
     width = normal_quantile_for_t(z, folds)
     inner = gate or improved_beyond_noise(z, folds=folds)
 

@@ -235,7 +235,13 @@ def test_what_was_tried_decides_what_is_asked_for(accepted, failed, asked):
 def test_the_last_failures_at_the_same_solution_are_told_and_no_more():
     model = Told({"diagnose": [FOUND]})
     brief = replace(BRIEF, history=attempts(2, 9))
-    for recall, shown in ((3, [6, 7, 8]), (1, [8]), (20, list(range(9))), (0, [])):
+    for recall, shown in (
+        (3, [6, 7, 8]),
+        (1, [8]),
+        (12, list(range(9))),
+        (20, list(range(9))),
+        (0, []),
+    ):
         Prompted(model, recall=recall).diagnose(brief, PARENT, RNG)
         prompt = model.requests[-1].prompt
         assert [i for i in range(9) if f"Do thing 0: gain -{i + 0.25:.3g}" in prompt] == shown

@@ -88,6 +88,7 @@ def test_a_tree_by_hand():
     assert tally(history, "script 5") == (1, 1)  # a failed node counts once
     assert tally(history, "unheard of") == (4, 4)
     assert tally((), "script 0") == (0, 0)
+    assert tally([attempt(0, None, accepted=False)], "script 0") == (0, 1)
     assert [a.step for a in rejected(history, "script 3")] == [6, 7]
     assert rejected(history, "unheard of") == []
 

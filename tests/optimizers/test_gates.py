@@ -330,6 +330,11 @@ def test_what_is_no_tie_is_the_inner_gates(gain, stderr, preferred):
         assert outer.decide(outer.init(), seen)[0] == inner.decide(inner.init(), seen)[0]
 
 
+def test_a_gate_inside_is_a_gate():
+    with pytest.raises(TypeError, match="sequential_test"):
+        gates.hierarchical(gate=gates.sequential_test)
+
+
 def test_the_inner_gate_learns_from_ties_too():
     inner = gates.bayes()
     outer = gates.hierarchical(gate=inner)

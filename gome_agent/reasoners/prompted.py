@@ -16,6 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from threading import Lock
 from typing import TypeVar, get_args
 
 import numpy as np
@@ -112,7 +113,7 @@ class Prompted:
 
     @property
     def usage(self) -> Spent | None:
-        """What the model has spent, if it can tell by an attribute `usage`."""
+        """What the model has spent, if it can tell; of a plain function at least the calls."""
         return usage_of(self._model)
 
     @property
@@ -321,16 +322,21 @@ class _Function:
 
     def __init__(self, complete: Complete) -> None:
         self._complete = complete
+        self._calls = 0
+        self._lock = Lock()
 
     @property
     def name(self) -> str:
         return getattr(self._complete, "__name__", type(self._complete).__name__)
 
     @property
-    def usage(self) -> Spent | None:
-        return usage_of(self._complete)
+    def usage(self) -> Spent:
+        """What the function tells by an attribute `usage`; else its calls, all that is known."""
+        return usage_of(self._complete) or Spent(calls=self._calls)
 
     def ask(self, request: Request, seconds: float) -> Exchange:
+        with self._lock:
+            self._calls += 1
         return Exchange(self._complete(request.prompt), self.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import resources
 from pathlib import Path
 from typing import get_args
 
@@ -34,6 +35,12 @@ def test_the_table_tells_the_size_of_every_prompt_of_a_step():
             assert told == [fixed_tokens(name) for name in questions], questions
             seen |= set(questions)
     assert seen == {"diagnose", "critique", "edit", "debug", "refine", "judge", "prefer"}
+
+
+def test_every_template_is_in_the_digest():
+    files = resources.files("gome_agent") / "prompts"
+    names = [path.name.removesuffix(".md") for path in files.iterdir()]
+    assert sorted(names) == sorted(prompts.TEMPLATES)
 
 
 def test_what_the_page_adds_up():

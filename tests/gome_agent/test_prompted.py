@@ -344,7 +344,7 @@ def test_a_reply_that_is_read_at_the_second_time_costs_a_call_and_no_step():
     result = optimise_text("Answer.", wants, model, steps=3)
     assert result.score == 1.0
     assert all(step.solution.valid for step in result.run.steps)
-    assert model.calls == 8
+    assert model.calls == result.run.spent.calls == 8
 
 
 def test_a_malformed_reply_is_a_failed_step_and_the_text_stays():

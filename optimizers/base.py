@@ -78,6 +78,8 @@ class Observation(NamedTuple):
     """Number of measurements that were pooled."""
     folds: Float[Array, " folds"] | None = None
     """Scores on parts of the validation data, of which `score` is the mean; if the world tells."""
+    preferred: Bool[Array, ""] | None = None
+    """Whether a comparison that is not by score preferred the candidate; `None`: none was made."""
 
 
 class Decision(NamedTuple):
@@ -98,7 +100,7 @@ def _can_act(steps: int) -> Sequence[str]:
     return ()
 
 
-def _decided(state: Any, observation: Observation) -> Bool[Array, ""]:
+def _never(state: Any, observation: Observation) -> Bool[Array, ""]:
     del state
     return jnp.zeros_like(observation.valid, bool)
 
@@ -108,10 +110,17 @@ class Gate(NamedTuple):
 
     init: Callable[[], Any]
     decide: Callable[[Any, Observation], tuple[Bool[Array, ""], Any]]
-    undecided: Callable[[Any, Observation], Bool[Array, ""]] = _decided
+    undecided: Callable[[Any, Observation], Bool[Array, ""]] = _never
     """Whether another measurement of candidate and parent is wanted before `decide`."""
     replicates: int = 1
     """Most measurements of one candidate."""
+    tied: Callable[[Any, Observation], Bool[Array, ""]] = _never
+    """Whether `decide` will look at `Observation.preferred`; asked when no replicate is wanted."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether there are ties at all: a driver need not look for them otherwise."""
+        return self.tied is not _never
 
 
 class Policy(NamedTuple):

@@ -149,6 +149,7 @@ GATES: Mapping[str, Callable[..., Gate]] = MappingProxyType(
         "improved_beyond_noise": gates.improved_beyond_noise,
         "sequential_test": gates.sequential_test,
         "bayes": gates.bayes,
+        "hierarchical": gates.hierarchical,
     }
 )
 SELECTORS: Mapping[str, Callable[..., Selector]] = MappingProxyType(

@@ -323,6 +323,7 @@ def pool(observation: Observation, again: Observation) -> Observation:
         valid=observation.valid & again.valid,
         replicates=n + 1,
         folds=None if observation.folds is None else mean(observation.folds, again.folds),
+        preferred=observation.preferred,
     )
 
 

@@ -13,6 +13,7 @@ from gome_agent.reasoners.base import (
     Judges as Judges,
     MalformedReply as MalformedReply,
     NoEdit as NoEdit,
+    NoReply as NoReply,
     Ranked as Ranked,
     Reasoner as Reasoner,
     Refines as Refines,

@@ -75,6 +75,8 @@ class Brief:
     """Share of the budget that is used, in [0, 1]: of whichever currency is nearest to its end."""
     siblings: tuple[str, ...] = ()
     """What other traces of this run are trying, one line each: start elsewhere."""
+    seconds_left: float = float("inf")
+    """Wall clock that an answer may take."""
 
 
 Ranked = Sequence[tuple[Directive, float]]
@@ -86,6 +88,10 @@ class NoEdit(Exception):
 
 class MalformedReply(Exception):
     """What came back cannot be read as the schema that was asked for: a failed step."""
+
+
+class NoReply(MalformedReply):
+    """Nothing came back: a failed step, with the model's reason."""
 
 
 @runtime_checkable
@@ -174,6 +180,17 @@ class Refines(Protocol):
     def refine(self, brief: Brief, solution: Solution, rng: np.random.Generator) -> Edit:
         """The solution with other hyper-parameters. Raises as `Reasoner.improve`."""
         ...
+
+
+def pass_on(wrapper: object, inner: object) -> None:
+    """Give a wrapper what its inner reasoner can do beyond the six questions, and nothing else.
+
+    The protocols `Judges`, `Compares` and `Refines` are recognized by their methods, so a wrapper
+    must have exactly those that the reasoner behind it has.
+    """
+    for protocol, method in ((Judges, "judge"), (Compares, "prefer"), (Refines, "refine")):
+        if isinstance(inner, protocol):
+            object.__setattr__(wrapper, method, getattr(inner, method))  # frozen ones too
 
 
 @runtime_checkable

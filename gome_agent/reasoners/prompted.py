@@ -1,105 +1,110 @@
-"""A reasoner that is any language model behind a function from prompt to reply.
+"""A reasoner that is any language model.
 
-One call of the model a question, one template a kind of question (`gome_agent/prompts/*.md`). A
-prompt holds the task, one solution (two for a crossover), the feedback on it and at most `top`
-ranked directives: never the history, which the update rule has already condensed into the weights.
-Its length therefore does not grow with the run.
+One call of the model a question (two if the first reply cannot be read), one template a kind of
+question (`gome_agent/prompts/*.md`). A prompt holds the task, one solution (two for a crossover or
+a comparison), the feedback on it and at most `top` ranked directives: not the history, which the
+update rule has already condensed into the weights. Its length therefore does not grow with the run.
+
+A directed step is `diagnose` (challenges and scored hypotheses become a textual gradient), then the
+update rule, then `edit` (what the rule ranks is selected, modified or created); `judge` looks at
+what ran, and `prefer` at ties. That is the step of the paper (arXiv 2603.01692) in two to four
+calls; `docs/method.md` has both side by side.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
+import time
 from collections.abc import Callable, Mapping
-from functools import cache, lru_cache
-from importlib import resources
-from string import Template
-from typing import Literal, TypeVar, get_args
+from dataclasses import replace
+from threading import Lock
+from typing import TypeVar, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
+from gome_agent.models.base import Exchange, Model, ModelUnavailable, Request, RequestRefused
+from gome_agent.reasoners import _hypotheses as hypotheses, _schedule as schedule, _showing as show
+from gome_agent.reasoners._asking import asked_again
+from gome_agent.reasoners._edits import Header, Named, Selected, directed_edit, read_change
+from gome_agent.reasoners._prompts import Artefact, fill, prompt_digest, reply_format, runs_with
 from gome_agent.reasoners._replies import parse_json, parse_solution
 from gome_agent.reasoners.base import (
     Brief,
     MalformedReply,
     NoEdit,
+    NoReply,
     Ranked,
     Solution,
     usage_of,
 )
-from gome_agent.schemas import Component, Diagnosis, Directive, Edit
+from gome_agent.schemas import Component, Diagnosis, Edit, Preference, Verdict
 from optimizers.budget import Spent
 
 Complete = Callable[[str], str]
-"""Any model: the whole prompt in, the whole reply out."""
-Artefact = Literal["program", "text"]
+"""The simplest model: the whole prompt in, the whole reply out."""
 
 _COMPONENTS = ", ".join(get_args(Component))
-QUESTIONS = ("draft", "diagnose", "edit", "improve", "crossover", "debug")
-_NAMED = '{"applied": [{"statement": "...", "component": "..."}], "note": "one line"}'
-_HEADERS = {
-    "draft": '{"note": "one line on what it does"}',
-    "edit": '{"applied": [1], "note": "one line on what was done"}',
-    "improve": _NAMED,
-    "crossover": _NAMED,
-    "debug": '{"note": "one line on what was wrong"}',
-}
-
-
-class _Header(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    note: str = ""
-
-
-class _Numbered(_Header):
-    applied: tuple[int, ...]
-
-
-class _Named(_Header):
-    applied: tuple[Directive, ...] = ()
-
-
-_H = TypeVar("_H", bound=_Header)
+_T = TypeVar("_T")
+_D = TypeVar("_D", Diagnosis, hypotheses.Hypotheses)
 
 
 class Prompted:
     """Any language model as a reasoner.
 
     It has no state: what it is told is in the arguments, what it may remember is in the rule.
-    Randomness, if any, is the model's; `rng` is not used.
+    Randomness, if any, is the model's; `rng` is not used. A reply that cannot be read is asked for
+    once more, with the reason. Where the model has no reply (`ModelUnavailable`, `RequestRefused`)
+    `NoReply` is raised, a failed step; `ModelMisconfigured`, and whatever a plain function raises,
+    is raised on.
 
     Args:
-      complete: the model. What it raises (a network that fails) is raised on.
-      artefact: what a solution is: a "program" for a sandbox, or a "text" such as a prompt.
-      top: most directives that are asked for, and that are shown for an edit.
+      model: a `Model`, or a function from prompt to reply.
+      artefact: what a solution is: a "program" for a sandbox, or a "text" such as a prompt. A text
+        is diagnosed by plain suggestions, whose strength the model says itself, and rewritten as a
+        whole; challenges, scores, stages and patches are for programs.
+      top: most hypotheses that are asked for, and directives that are shown for an edit.
       feedback_characters: feedback and logs beyond are cut in the middle, and marked.
+      recall: how many of the last attempts at the same solution that were not accepted a diagnosis
+        is told of. 0: only the rule remembers.
+      critique: whether a second call criticizes and rewrites the hypotheses.
+      stages: share of the budget until which a program is drafted, and from which on ensembled.
+      environment: what a program finds where it runs (packages, processors, accelerator): one line.
       name: how displays and the journal call it.
 
     Raises:
-      ValueError: `top` or `feedback_characters` is not positive.
+      ValueError: a number is out of range.
     """
 
     draws = False
 
     def __init__(
         self,
-        complete: Complete,
+        model: Model | Complete,
         *,
         artefact: Artefact = "program",
         top: int = 5,
         feedback_characters: int = 4000,
+        recall: int = 3,
+        critique: bool = False,
+        stages: tuple[float, float] = (0.1, 0.7),
+        environment: str = "",
         name: str = "prompted",
     ) -> None:
-        if top < 1 or feedback_characters < 1:
+        if top < 1 or feedback_characters < 1 or recall < 0:
             raise ValueError(
-                "`Prompted` needs top >= 1 and feedback_characters >= 1, got "
-                f"top={top}, feedback_characters={feedback_characters}"
+                "`Prompted` needs top >= 1, feedback_characters >= 1 and recall >= 0, got "
+                f"top={top}, feedback_characters={feedback_characters}, recall={recall}"
             )
-        self._complete = complete
-        self._artefact = artefact
+        if not 0 <= stages[0] <= stages[1] <= 1:
+            raise ValueError(f"`stages` are two shares of the budget in order, got {stages}")
+        self._model = model if isinstance(model, Model) else _Function(model)
+        self._artefact: Artefact = artefact
         self._top = top
         self._feedback_characters = feedback_characters
+        self._recall = recall
+        self._critique = critique
+        self._stages = stages
+        self._environment = environment
         self._name = name
 
     @property
@@ -108,40 +113,71 @@ class Prompted:
 
     @property
     def usage(self) -> Spent | None:
-        """What the model has spent, if `complete` can tell by an attribute `usage`."""
-        return usage_of(self._complete)
+        """What the model has spent, if it can tell; of a plain function at least the calls."""
+        return usage_of(self._model)
 
     @property
     def prompt_digest(self) -> str:
         """SHA-256 of all that decides a prompt apart from the run: for the journal."""
-        parts = [
-            *(_template(name).template for name in (*QUESTIONS, "reply", self._artefact)),
-            *_HEADERS.values(),
-            f"{self._top} {self._feedback_characters}",
-        ]
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+        return prompt_digest(
+            self._artefact,
+            f"{self._top} {self._feedback_characters} {self._recall} {self._critique}",
+            f"{self._stages} {self._environment}",
+        )
+
+    # -- the gradient --------------------------------------------------------------------------
+
+    def diagnose(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Diagnosis:
+        """Ask what to change, from the solution and the feedback on it.
+
+        For a program the schedule decides how many challenges of each kind are asked for
+        (`_schedule.scenario_share`), and scores become strengths (`_hypotheses.strength`). If
+        criticism fails, the hypotheses stay as they were.
+        """
+        if self._artefact == "text":
+            read = _at_most(self._top, Diagnosis)
+            return self._ask("diagnose_text", brief, read, self._seen(parent), Diagnosis)
+        until = time.monotonic() + brief.seconds_left
+        told = schedule.tally(brief.history, parent.script)
+        asked = schedule.challenges_asked(schedule.scenario_share(*told), self._top)
+        tried = schedule.rejected(brief.history, parent.script)
+        parts = {
+            "challenges": show.asked_challenges(*asked),
+            "tried": _section(
+                "tried", show.attempt_lines(tried[max(len(tried) - self._recall, 0) :])
+            ),
+        }
+        read = _at_most(self._top, hypotheses.Hypotheses)
+        schema = hypotheses.Hypotheses
+        found = self._ask("diagnose", brief, read, {**self._seen(parent), **parts}, schema)
+        if self._critique and found.hypotheses:
+            left = max(until - time.monotonic(), 0.0)
+            found = self._criticized(replace(brief, seconds_left=left), parent, found)
+        return hypotheses.to_diagnosis(found)
+
+    def _criticized(
+        self, brief: Brief, parent: Solution, found: hypotheses.Hypotheses
+    ) -> hypotheses.Hypotheses:
+        def read(reply: object) -> hypotheses.Hypotheses:
+            return hypotheses.rewritten(found, parse_json(reply, hypotheses.Critique))
+
+        parts = {**self._seen(parent), "hypotheses": hypotheses.shown(found)}
+        try:
+            return self._ask("critique", brief, read, parts, hypotheses.Critique)
+        except MalformedReply as failure:
+            summary = f"{found.summary} (not criticized: {failure})"
+            return found.model_copy(update={"summary": summary})
+
+    # -- the retraction ------------------------------------------------------------------------
 
     def draft(self, brief: Brief, rng: np.random.Generator) -> Edit:
         """Ask for a first solution from the task alone."""
-        script, header = parse_solution(self._ask("draft", brief), _Header)
-        return Edit(script=script, note=header.note)
 
-    def diagnose(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Diagnosis:
-        """Ask what to change, from the solution and the feedback on it."""
-        reply = self._ask(
-            "diagnose",
-            brief,
-            solution=parent.script,
-            outcome=_outcome(parent),
-            feedback=self._cut(_feedback(parent)),
-        )
-        diagnosis = parse_json(reply, Diagnosis)
-        if len(diagnosis.suggestions) > self._top:
-            raise MalformedReply(
-                f"the diagnosis has {len(diagnosis.suggestions)} suggestions, at most "
-                f"{self._top} were asked for"
-            )
-        return diagnosis
+        def read(reply: object) -> Edit:
+            script, told = parse_solution(reply, Header)
+            return Edit(script=script, note=told.note)
+
+        return self._ask("draft", brief, read, {})
 
     def edit(
         self, brief: Brief, parent: Solution, ranked: Ranked, rng: np.random.Generator
@@ -149,36 +185,33 @@ class Prompted:
         """Ask for the solution with the weightiest directives carried out.
 
         Directives are shown with numbers and referred to by them, so that a reply cannot misquote
-        one and so invent another.
+        one and so invent another. It may carry out one in other words, or one made out of several;
+        those are then what was applied.
 
         Raises:
-          NoEdit: there is no directive to carry out.
+          NoEdit: there is no directive to carry out, or the reply carries out none.
           MalformedReply: also if the reply names a number that was not shown.
         """
-        shown = [directive for directive, _ in ranked[: self._top]]
+        shown = ranked[: self._top]
         if not shown:
             raise NoEdit("no directive has a positive weight: there is nothing to carry out")
-        lines = (
-            f"{i}. ({directive.component}, weight {weight:.2g}) {directive.statement}"
-            for i, (directive, weight) in enumerate(ranked[: self._top], start=1)
-        )
-        reply = self._ask("edit", brief, solution=parent.script, ranked="\n".join(lines))
-        script, header = self._changed(reply, parent, _Numbered)
-        numbers = header.applied
-        if len(set(numbers)) != len(numbers) or not set(numbers) <= set(range(1, len(shown) + 1)):
-            raise MalformedReply(
-                f"`applied` is {list(numbers)}: it must hold different numbers of the "
-                f"{len(shown)} directives that were shown"
-            )
-        if not numbers:
-            raise NoEdit("the model carried out none of the directives")
-        return Edit(script=script, applied=tuple(shown[i - 1] for i in numbers), note=header.note)
+
+        def read(reply: object) -> Edit:
+            return directed_edit(*read_change(reply, parent, Selected, self._artefact), shown)
+
+        stage = ""
+        if self._artefact == "program":
+            stage = fill(f"stage_{schedule.stage(brief.used, *self._stages)}")
+        parts = {"solution": parent.script, "ranked": show.ranked_lines(shown), "stage": stage}
+        return self._ask("edit", brief, read, parts)
 
     def improve(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """Ask for one undirected change."""
-        reply = self._ask("improve", brief, solution=parent.script, outcome=_outcome(parent))
-        script, header = self._changed(reply, parent, _Named)
-        return Edit(script=script, applied=header.applied, note=header.note)
+        return self._ask("improve", brief, self._named(parent), self._seen(parent))
+
+    def refine(self, brief: Brief, solution: Solution, rng: np.random.Generator) -> Edit:
+        """Ask for other hyper-parameters."""
+        return self._ask("refine", brief, self._named(solution), self._seen(solution))
 
     def crossover(
         self, brief: Brief, parent: Solution, other: Solution, rng: np.random.Generator
@@ -188,102 +221,139 @@ class Prompted:
         Raises:
           NoEdit: also if the reply is one of the two.
         """
-        reply = self._ask(
-            "crossover",
-            brief,
-            solution=parent.script,
-            outcome=_outcome(parent),
-            other_solution=other.script,
-            other_outcome=_outcome(other),
-        )
-        script, header = self._changed(reply, parent, _Named)
-        if script == other.script:
-            raise NoEdit("the model returned the second solution unchanged")
-        return Edit(script=script, applied=header.applied, note=header.note)
+
+        def read(reply: object) -> Edit:
+            edit = self._named(parent)(reply)
+            if edit.script == other.script:
+                raise NoEdit("the model returned the second solution unchanged")
+            return edit
+
+        second = {"other_solution": other.script, "other_outcome": show.outcome(other)}
+        return self._ask("crossover", brief, read, {**self._seen(parent), **second})
 
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """Ask for a repair."""
-        reply = self._ask(
-            "debug",
-            brief,
-            solution=parent.script,
-            outcome=parent.failure or "It gave no reason.",
-            log=self._cut(parent.log),
-        )
-        script, header = self._changed(reply, parent, _Header)
-        return Edit(script=script, note=header.note)
 
-    def _ask(self, question: str, brief: Brief, **parts: str) -> str:
-        prompt = _template(question).substitute(
+        def read(reply: object) -> Edit:
+            script, told = read_change(reply, parent, Header, self._artefact)
+            return Edit(script=script, note=told.note)
+
+        log = show.as_data("log", show.cut(parent.log, self._feedback_characters))
+        parts = {"solution": parent.script, "failure": show.failure(parent), "log": log}
+        return self._ask("debug", brief, read, parts)
+
+    # -- validation ----------------------------------------------------------------------------
+
+    def judge(self, brief: Brief, solution: Solution) -> Verdict:
+        """Ask whether the validation score can be trusted.
+
+        Fails closed: a verdict of trust without a line of evidence is malformed.
+        """
+
+        def read(reply: object) -> Verdict:
+            verdict = parse_json(reply, Verdict)
+            if verdict.aligned and not verdict.evidence.strip():
+                raise MalformedReply("the evaluation is called aligned without any `evidence`")
+            return verdict
+
+        return self._ask("judge", brief, read, self._seen(solution), Verdict)
+
+    def prefer(self, brief: Brief, parent: Solution, child: Solution) -> Preference:
+        """Ask which of two programs with tied scores is the better one."""
+
+        def read(reply: object) -> Preference:
+            return parse_json(reply, Preference)
+
+        second = {
+            "difference": show.difference(parent, child),
+            "other_outcome": show.outcome(child),
+        }
+        return self._ask("prefer", brief, read, {**self._seen(parent), **second}, Preference)
+
+    # -- asking --------------------------------------------------------------------------------
+
+    def _seen(self, solution: Solution) -> dict[str, str]:
+        """A solution and what evaluating it showed."""
+        return {
+            "solution": solution.script,
+            "outcome": show.outcome(solution),
+            "feedback": show.feedback(solution, self._feedback_characters),
+        }
+
+    def _named(self, parent: Solution) -> Callable[[object], Edit]:
+        def read(reply: object) -> Edit:
+            script, told = read_change(reply, parent, Named, self._artefact)
+            return Edit(script=script, applied=told.applied, note=told.note)
+
+        return read
+
+    def _ask(
+        self,
+        question: str,
+        brief: Brief,
+        read: Callable[[object], _T],
+        parts: Mapping[str, str],
+        schema: type[BaseModel] | None = None,
+    ) -> _T:
+        form = reply_format(question, self._artefact, brief.seconds_per_run, self._environment)
+        siblings = show.sibling_lines(brief.siblings, self._top)
+        prompt = fill(
+            question,
             description=brief.description.strip(),
-            metric=_metric(brief),
+            metric=show.metric(brief),
             steps_left=str(brief.steps_left),
+            limits=f"{show.limits(brief)} {runs_with(self._environment)}".strip(),
             components=_COMPONENTS,
             top=str(self._top),
-            reply=_reply_format(question, self._artefact, brief.seconds_per_run),
+            siblings=_section("siblings", siblings),
+            reply=form,
             **parts,
         )
-        return self._complete(prompt)
-
-    @staticmethod
-    def _changed(reply: str, parent: Solution, header: type[_H]) -> tuple[str, _H]:
-        script, told = parse_solution(reply, header)
-        if script == parent.script:
-            raise NoEdit("the model returned the solution unchanged")
-        return script, told
-
-    def _cut(self, text: str) -> str:
-        """Keep head and tail of a long text: causes stand at either end."""
-        limit = self._feedback_characters
-        if len(text) <= limit:
-            return text
-        half = limit // 2
-        return (
-            f"{text[: limit - half]}\n[... {len(text) - limit} characters left out ...]\n"
-            + (text[len(text) - half :])
-        )
+        purpose = question.removesuffix("_text")
+        request = Request(purpose, prompt, schema, step=brief.step)
+        try:
+            return asked_again(self._model, request, brief.seconds_left, read)
+        except (ModelUnavailable, RequestRefused) as failure:
+            raise NoReply(str(failure)) from failure
 
 
-@lru_cache(maxsize=64)
-def _reply_format(question: str, artefact: Artefact, seconds: float) -> str:
-    """How to answer; empty for a diagnosis, whose template says it."""
-    if question not in _HEADERS:
-        return ""
-    contract = _template(artefact).substitute(seconds=f"{seconds:g}").strip()
-    return _template("reply").substitute(header=_HEADERS[question], contract=contract)
+class _Function:
+    """A function from prompt to reply as a model; it has no deadline and cannot be refused."""
+
+    def __init__(self, complete: Complete) -> None:
+        self._complete = complete
+        self._calls = 0
+        self._lock = Lock()
+
+    @property
+    def name(self) -> str:
+        return getattr(self._complete, "__name__", type(self._complete).__name__)
+
+    @property
+    def usage(self) -> Spent:
+        """What the function tells by an attribute `usage`; else its calls, all that is known."""
+        return usage_of(self._complete) or Spent(calls=self._calls)
+
+    def ask(self, request: Request, seconds: float) -> Exchange:
+        with self._lock:
+            self._calls += 1
+        return Exchange(self._complete(request.prompt), self.name)
 
 
-@cache
-def _template(name: str) -> Template:
-    """A prompt template; `$name` marks what is filled in."""
-    path = resources.files("gome_agent") / "prompts" / f"{name}.md"
-    return Template(path.read_text(encoding="utf-8"))
+def _at_most(top: int, schema: type[_D]) -> Callable[[object], _D]:
+    """Read a diagnosis of either form with at most so many changes in it."""
+
+    def read(reply: object) -> _D:
+        found = parse_json(reply, schema)
+        changes = found.suggestions if isinstance(found, Diagnosis) else found.hypotheses
+        if len(changes) > top:
+            raise MalformedReply(
+                f"the diagnosis has {len(changes)} changes, at most {top} were asked for"
+            )
+        return found
+
+    return read
 
 
-def _metric(brief: Brief) -> str:
-    metric = brief.facts.metric
-    return f"{metric.name}, {'higher' if metric.higher_is_better else 'lower'} is better"
-
-
-def _outcome(solution: Solution) -> str:
-    if not solution.valid:
-        return f"It failed: {solution.failure}"
-    folds = solution.folds
-    mean = sum(folds) / len(folds) if folds else solution.score
-    return f"Score {mean:.6g}, standard error {solution.stderr:.2g}, {len(folds)} folds."
-
-
-def _feedback(solution: Solution) -> str:
-    """Everything that was reported, a line each; text as it is, the rest as JSON."""
-    lines = [f"{key}: {_line(value)}" for key, value in solution.feedback.items()]
-    if solution.train_folds:
-        lines.append(f"training folds: {_line(list(solution.train_folds))}")
-    return "\n".join(lines) or solution.log
-
-
-def _line(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, Mapping):
-        value = dict(value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _section(name: str, lines: str) -> str:
+    return fill(name, lines=lines) if lines else ""

@@ -8,10 +8,10 @@ from typing import TypeVar
 import numpy as np
 
 from gome_agent.reasoners.base import Brief, MalformedReply, NoEdit, Ranked, Solution
-from gome_agent.schemas import Diagnosis, Edit
+from gome_agent.schemas import Diagnosis, Edit, Preference, Verdict
 
-Reply = Diagnosis | Edit | NoEdit | MalformedReply
-_R = TypeVar("_R", Diagnosis, Edit)
+Reply = Diagnosis | Edit | Verdict | Preference | NoEdit | MalformedReply
+_R = TypeVar("_R", Diagnosis, Edit, Verdict, Preference)
 
 
 class OutOfScript(RuntimeError):
@@ -21,10 +21,12 @@ class OutOfScript(RuntimeError):
 class Scripted:
     """Replays replies in order; `NoEdit` and `MalformedReply` among them are raised.
 
-    It keeps its place, so that one object serves one run.
+    It keeps its place, so that one object serves one run. It is one that `Judges` if there is a
+    `Verdict` among the replies, one that `Compares` if there is a `Preference`.
 
     Args:
-      replies: a `Diagnosis` for each call of `diagnose`, and an `Edit` for each other call.
+      replies: a `Diagnosis` for each call of `diagnose`, a `Verdict` for `judge`, a `Preference`
+        for `prefer`, and an `Edit` for each other call.
 
     >>> reasoner = Scripted([Edit(script="print(1)")])
     >>> reasoner.draft(None, None).script
@@ -34,6 +36,11 @@ class Scripted:
     def __init__(self, replies: Iterable[Reply]) -> None:
         self._replies = tuple(replies)
         self._next = 0
+        # Protocols are recognized by their methods: have those that there are replies for.
+        if any(isinstance(reply, Verdict) for reply in self._replies):
+            self.judge = self._judge
+        if any(isinstance(reply, Preference) for reply in self._replies):
+            self.prefer = self._prefer
 
     @property
     def name(self) -> str:
@@ -71,6 +78,16 @@ class Scripted:
     def debug(self, brief: Brief, parent: Solution, rng: np.random.Generator) -> Edit:
         """The next reply, which must be an `Edit`."""
         return self._take("debug", Edit)
+
+    def refine(self, brief: Brief, solution: Solution, rng: np.random.Generator) -> Edit:
+        """The next reply, which must be an `Edit`."""
+        return self._take("refine", Edit)
+
+    def _judge(self, brief: Brief, solution: Solution) -> Verdict:
+        return self._take("judge", Verdict)
+
+    def _prefer(self, brief: Brief, parent: Solution, child: Solution) -> Preference:
+        return self._take("prefer", Preference)
 
     def _take(self, asked: str, kind: type[_R]) -> _R:
         """The next reply if it is of the right kind.

@@ -7,8 +7,8 @@ one whose direction `u` has a given alignment with the true one, `n` (`gome_theo
 
 with `w` uniform on the unit sphere, drawn anew at every call, and `b` a unit vector that persists.
 The crossover between reasoning and search can thus be measured on real tasks, with the alignment
-known. Edits, drafts, combinations and repairs are passed through: only *where to go* is corrupted,
-never the carrying out.
+known. Edits, drafts, combinations and repairs are passed through, and judgments, comparisons and
+refinements if the inner reasoner has them: only *where to go* is corrupted, never the carrying out.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gome_agent.reasoners.base import (
     Ranked,
     Reasoner,
     Solution,
+    pass_on,
     usage_of,
 )
 from gome_agent.schemas import Diagnosis, Directive, Edit, Suggestion
@@ -66,6 +67,7 @@ class Unreliable:
         self._bias = bias
         self._hallucination = hallucination
         self._seed = seed
+        pass_on(self, inner)
 
     @property
     def name(self) -> str:

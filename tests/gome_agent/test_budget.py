@@ -169,7 +169,8 @@ def test_a_reasoner_that_can_tell_is_believed(wrap, tmp_path):
     )
     result = running.run()
     assert result.ended_by == "all 0.7 money are used"
-    assert result.spent[1:4] == (6, 300, 0.75)
+    # Two steps, each asked twice since the reply cannot be read, each time two calls.
+    assert result.spent[1:4] == (8, 400, 1.0)
 
 
 def test_a_run_needs_an_end():

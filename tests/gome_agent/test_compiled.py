@@ -95,3 +95,24 @@ def test_a_step_of_the_agent_s_size_wakes_no_thread():
     sizes = [leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(conclude.out_info)]
     assert max(sizes) <= 512
     assert propose.as_text().count(" fusion(") <= 8
+
+
+@pytest.mark.parametrize("preferred", [None, False, True])
+@pytest.mark.parametrize(("gain", "tied", "by_score"), [(0.5, 0, 1), (0.05, 1, 0), (-0.5, 0, 0)])
+def test_a_preference_decides_a_tie_and_nothing_else(gain, tied, by_score, preferred):
+    strategy = optimizers.directed(optimizers.sgd(), gate=optimizers.gates.hierarchical(1.0))
+    compiled, run = begin(strategy)
+    expansion = optimizers.ask(strategy, run)[0]
+    first = optimizers.propose(strategy, run, expansion, jnp.zeros(SLOTS))
+    draft = Seen(np.zeros(SLOTS, "f4"), np.array([1.0, 0.1, 1.0, 0.0, 0.0], "f4"))
+    settled = compiled.conclude(run, first, draft)
+    assert settled.accepted
+    proposal = compiled.propose(settled.run, settled.next.expansion, np.ones(SLOTS, "f4")).proposal
+    measured = Seen(np.ones(SLOTS, "f4"), np.array([1.0 + gain, 0.1, 1.0, gain, 0.1], "f4"))
+    observation = compiled.observe(settled.run, proposal, measured)
+    assert strategy.gate.compares
+    assert bool(compiled.tied(settled.run.gate, observation)) == bool(tied)
+    if preferred is not None:
+        observation = observation._replace(preferred=np.bool_(preferred))
+    decided = compiled.settle(settled.run, proposal, observation)
+    assert decided.accepted == bool(preferred if tied else by_score)

@@ -123,7 +123,7 @@ NOT_AN_EDIT = {
 @pytest.mark.parametrize("reply", NOT_A_DIAGNOSIS.values(), ids=NOT_A_DIAGNOSIS)
 def test_what_is_not_a_diagnosis_is_refused_with_one_sentence(reply):
     with pytest.raises(MalformedReply) as refused:
-        Prompted(Model(reply)).diagnose(BRIEF, PARENT, RNG)
+        Prompted(Model(reply), artefact="text").diagnose(BRIEF, PARENT, RNG)
     assert 0 < len(str(refused.value)) < 400
     assert "\n" not in str(refused.value)
 
@@ -146,7 +146,7 @@ def test_what_is_not_an_edit_is_refused_with_one_sentence(reply):
     ],
 )
 def test_a_diagnosis_is_read(reply):
-    diagnosis = Prompted(Model(reply)).diagnose(BRIEF, PARENT, RNG)
+    diagnosis = Prompted(Model(reply), artefact="text").diagnose(BRIEF, PARENT, RNG)
     assert diagnosis.model_dump(mode="json") == DIAGNOSIS
 
 
@@ -257,14 +257,27 @@ def test_the_digest_changes_with_what_decides_a_prompt():
         Prompted(model, artefact="text").prompt_digest,
         Prompted(model, top=4).prompt_digest,
         Prompted(model, feedback_characters=10).prompt_digest,
+        Prompted(model, recall=0).prompt_digest,
+        Prompted(model, critique=True).prompt_digest,
+        Prompted(model, stages=(0.2, 0.7)).prompt_digest,
+        Prompted(model, environment="scikit-learn").prompt_digest,
     }
-    assert len(digests) == 4
+    assert len(digests) == 8
     assert Prompted(Model("other"), name="other").prompt_digest == Prompted(model).prompt_digest
 
 
-@pytest.mark.parametrize("setting", [{"top": 0}, {"feedback_characters": 0}])
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"top": 0},
+        {"feedback_characters": 0},
+        {"recall": -1},
+        {"stages": (0.7, 0.1)},
+        {"stages": (0.1, 1.5)},
+    ],
+)
 def test_settings_out_of_range_are_refused(setting):
-    with pytest.raises(ValueError, match="top >= 1"):
+    with pytest.raises(ValueError, match=next(iter(setting))):
         Prompted(Model(""), **setting)
 
 
@@ -326,8 +339,17 @@ def test_a_text_is_optimised_and_the_journal_tells_how(tmp_path):
         assert len(list(journal.events("settled"))) == 4
 
 
+def test_a_reply_that_is_read_at_the_second_time_costs_a_call_and_no_step():
+    model = Obedient(fails={3, 6})
+    result = optimise_text("Answer.", wants, model, steps=3)
+    assert result.score == 1.0
+    assert all(step.solution.valid for step in result.run.steps)
+    assert model.calls == result.run.spent.calls == 8
+
+
 def test_a_malformed_reply_is_a_failed_step_and_the_text_stays():
-    result = optimise_text("Answer.", wants, Obedient(fails={3, 6}), steps=5)
+    # A question is asked twice: both replies have to be malformed.
+    result = optimise_text("Answer.", wants, Obedient(fails={3, 4, 7, 8}), steps=5)
     failed = [step.step for step in result.run.steps if not step.solution.valid]
     assert failed == [2, 4]
     assert result.score == 1.0

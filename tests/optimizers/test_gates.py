@@ -28,17 +28,19 @@ GATES = {
     "improved_beyond_noise": gates.improved_beyond_noise(),
     "sequential_test": gates.sequential_test(),
     "bayes": gates.bayes(),
+    "hierarchical": gates.hierarchical(),
 }
 VARIANTS = {
     **GATES,
     "improved_beyond_noise, folds": gates.improved_beyond_noise(2.0, folds=5),
     "sequential_test, folds": gates.sequential_test(folds=5),
+    "hierarchical, folds": gates.hierarchical(2.0, folds=5),
     "bayes, pessimist": gates.bayes(-1.0, 0.5),
     "bayes, optimist": gates.bayes(1.0, 2.0),
 }
 
 
-def observation(gain, gain_stderr=0.0, replicates=1):
+def observation(gain, gain_stderr=0.0, replicates=1, preferred=None):
     return optimizers.Observation(
         params=jnp.zeros(1),
         score=jnp.float32(0.0),
@@ -47,6 +49,7 @@ def observation(gain, gain_stderr=0.0, replicates=1):
         gain_stderr=jnp.float32(gain_stderr),
         valid=jnp.array(True),
         replicates=jnp.int32(replicates),
+        preferred=None if preferred is None else jnp.array(preferred),
     )
 
 
@@ -272,6 +275,100 @@ def _decisions(gate, gain, stderr):
     return np.asarray(jax.jit(jax.vmap(decide))(jnp.float32(gain)))
 
 
+# Ties.
+
+PREFERRED = st.sampled_from([None, False, True])
+
+
+def by_hand(gain, stderr, preferred, z):
+    """Numbers first; only a statistical tie is compared."""
+    if stderr > 0 and abs(gain) <= z * stderr:
+        return bool(preferred)
+    return gain > z * stderr
+
+
+def hierarchical(gain, stderr, preferred, z, **arguments) -> bool:
+    gate = gates.hierarchical(z, **arguments)
+    return bool(gate.decide(gate.init(), observation(gain, stderr, preferred=preferred))[0])
+
+
+@given(gain=NUMBERS, stderr=SIZES, preferred=PREFERRED, z=st.sampled_from([0.0, 0.5, 1.0, 2.0]))
+def test_hierarchical_is_numbers_first_and_a_comparison_in_ties(gain, stderr, preferred, z):
+    # Powers of two: the product is exact in single precision.
+    assert hierarchical(gain, stderr, preferred, z) == by_hand(gain, stderr, preferred, z)
+    gate = gates.hierarchical(z)
+    tie = bool(gate.tied(gate.init(), observation(gain, stderr)))
+    assert tie == (stderr > 0 and abs(gain) <= z * stderr)
+
+
+@given(gain=NUMBERS, stderr=SIZES, z=SIZES)
+def test_what_is_preferred_matters_in_a_tie_and_nowhere_else(gain, stderr, z):
+    gate = gates.hierarchical(z)
+    verdicts = [hierarchical(gain, stderr, preferred, z) for preferred in (None, False, True)]
+    if gate.tied(gate.init(), observation(gain, stderr)):
+        assert verdicts == [False, False, True]
+    else:
+        assert verdicts == [accepts(gates.improved_beyond_noise(z), gain, stderr)] * 3
+
+
+@given(low=NUMBERS, high=NUMBERS, stderr=SIZES, preferred=PREFERRED)
+def test_hierarchical_is_monotone_in_the_gain_and_in_the_preference(low, high, stderr, preferred):
+    low, high = sorted((low, high))
+    first, second = (hierarchical(gain, stderr, preferred, 1.0) for gain in (low, high))
+    assert first <= second
+    assert hierarchical(low, stderr, False, 1.0) <= hierarchical(low, stderr, True, 1.0)
+
+
+@given(gain=NUMBERS | st.just(np.nan), stderr=SIZES | st.just(np.nan), preferred=PREFERRED)
+def test_what_is_no_tie_is_the_inner_gates(gain, stderr, preferred):
+    inner = gates.sequential_test()
+    outer = gates.hierarchical(gate=inner)
+    seen = observation(gain, stderr, preferred=preferred)
+    assert (outer.replicates, outer.init) == (inner.replicates, inner.init)
+    assert outer.undecided(outer.init(), seen) == inner.undecided(inner.init(), seen)
+    if not outer.tied(outer.init(), seen):
+        assert outer.decide(outer.init(), seen)[0] == inner.decide(inner.init(), seen)[0]
+
+
+def test_a_gate_inside_is_a_gate():
+    with pytest.raises(TypeError, match="sequential_test"):
+        gates.hierarchical(gate=gates.sequential_test)
+
+
+def test_the_inner_gate_learns_from_ties_too():
+    inner = gates.bayes()
+    outer = gates.hierarchical(gate=inner)
+    for preferred in (None, True):
+        seen = observation(0.1, 1.0, preferred=preferred)
+        assert outer.decide(outer.init(), seen)[1] == inner.decide(inner.init(), seen)[1]
+
+
+def test_only_gates_with_ties_say_that_they_compare():
+    comparing = {name for name, gate in GATES.items() if gate.compares}
+    assert comparing == {"hierarchical"}
+    for name, gate in GATES.items():
+        if name not in comparing:
+            assert not gate.tied(gate.init(), observation(0.0, 1.0))
+
+
+def test_a_preference_outlives_another_measurement():
+    pooled = optimizers.pool(observation(0.1, 1.0, preferred=True), observation(0.2, 1.0))
+    assert pooled.preferred
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_false_accepts_of_the_hierarchical_gate(share):
+    rng = np.random.default_rng(13)
+    gain, preferred = rng.standard_normal(RUNS), rng.random(RUNS) < share
+    gate = gates.hierarchical(1.0)
+
+    def decide(gain, preferred):
+        return gate.decide(gate.init(), observation(gain, 1.0)._replace(preferred=preferred))[0]
+
+    accepted = np.asarray(jax.jit(jax.vmap(decide))(jnp.float32(gain), preferred))
+    assert_rate(accepted, norm.sf(1.0) + share * (1 - 2 * norm.sf(1.0)))
+
+
 # Error rates. With this level the whole suite raises a false alarm once in a thousand seeds.
 
 RUNS, LEVEL = 100_000, 1 - 1e-4
@@ -456,6 +553,8 @@ def test_mean_sample_number_against_walds_approximation():
         (lambda: gates.sequential_test(effect=0.0), "`effect`"),
         (lambda: gates.sequential_test(replicates=0), "`replicates`"),
         (lambda: gates.sequential_test(folds=1), "`folds`"),
+        (lambda: gates.hierarchical(-1.0), "`z`"),
+        (lambda: gates.hierarchical(folds=1), "`folds`"),
         (lambda: gates.bayes(0.0), "together"),
         (lambda: gates.bayes(0.0, 0.0), "`prior_sd`"),
         (lambda: gates.bayes(warmup=1), "`warmup`"),

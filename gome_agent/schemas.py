@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -23,6 +24,16 @@ import optimizers
 
 Component = Literal["data", "features", "model", "ensemble", "workflow"]
 Statement = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+_SPELLINGS = {"true": True, "yes": True, "false": False, "no": False}
+
+
+def _spelled(value: object) -> object:
+    """Yes and no as models write them; anything else is left for validation to refuse."""
+    return _SPELLINGS.get(value.strip(" .!").casefold(), value) if isinstance(value, str) else value
+
+
+Answer = Annotated[bool, BeforeValidator(_spelled)]
+"""A truth value, or one of the words yes, no, true and false in any case."""
 
 
 class _Reply(BaseModel):
@@ -104,7 +115,7 @@ class Edit(_Reply):
 class Verdict(_Reply):
     """Whether a solution's evaluation can be trusted."""
 
-    aligned: bool
+    aligned: Answer
     """The official metric, the same procedure for validation and test, no leakage."""
     evidence: str = ""
     """The lines of the program that speak for it."""
@@ -115,7 +126,7 @@ class Verdict(_Reply):
 class Preference(_Reply):
     """Which of two programs with tied scores is the better one."""
 
-    replace: bool
+    replace: Answer
     """Whether the child should take the parent's place."""
     reason: str = ""
 

@@ -8,8 +8,6 @@ HTTP and through the real client, without a key. It listens on 127.0.0.1 only.
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import json
 import socket
 import struct
@@ -18,10 +16,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
-from gome_agent.models._faults import Fault, FaultError as FaultError, parse_faults as parse_faults
+from gome_agent.models._faults import (
+    Fault as Fault,
+    FaultError as FaultError,
+    parse_faults as parse_faults,
+)
 
 DEFAULT_PAGE = "<html><body><h1>502 Bad Gateway</h1></body></html>"
 
@@ -341,33 +342,7 @@ def _error(message: str, code: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": code, "param": None, "code": code}}
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Serve the offline expert for one task until interrupted; prints the URL first."""
-    parser = argparse.ArgumentParser(
-        prog="python -m gome_agent.models.serving", description=main.__doc__
-    )
-    parser.add_argument("--task", required=True, help="a bundled task, such as digits")
-    parser.add_argument(
-        "--public", required=True, type=Path, help="its public folder; made if absent"
-    )
-    parser.add_argument("--faults", default="", help="e.g. '429:1,ok*3,500,slow:2,cut'")
-    parser.add_argument("--port", type=int, default=0)
-    options = parser.parse_args(arguments)
-    from gome_agent.models.offline import ExpertResponder
-    from gome_agent.tasks import registry
-
-    try:
-        faults = parse_faults(options.faults)
-        task = registry.load(options.task)
-    except (FaultError, registry.UnknownTask) as error:
-        parser.error(str(error))
-    if not (options.public / "train.csv").is_file():
-        task.prepare(options.public)
-    server = ScriptedServer(ExpertResponder(task, options.public), faults, port=options.port)
-    print(server.url, flush=True)
-    with contextlib.suppress(KeyboardInterrupt):
-        server.serve_forever()
-
-
 if __name__ == "__main__":
+    from gome_agent.models._serve import main
+
     main()

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 import math
-import os
-import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, cached_property
-from types import ModuleType
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
 from gome_agent.models._failures import ParameterRefused, meaning
+from gome_agent.models._loading import load, unknown_provider
 from gome_agent.models._prices import Prices, Quote
-from gome_agent.models._retry import Passing, Timing, persist
+from gome_agent.models._retry import Passing, Timing, persist, within
 from gome_agent.models.base import (
     Exchange,
     ModelError,
@@ -31,7 +28,6 @@ _LOG = logging.getLogger("gome_agent.models")
 _MARGIN, _OVERHEAD = 1.25, 50
 """Tokenizers differ, and chat templates add a few tokens to each request."""
 _LEAST_SECONDS = 1e-3
-_T = TypeVar("_T")
 
 
 def _no_limit() -> bool:
@@ -110,11 +106,11 @@ class LiteLLMModel:
         Raises:
           ModelMisconfigured: litellm is missing, knows no such provider, or finds no key for it.
         """
-        litellm = _litellm()
+        litellm = load()
         try:
             litellm.get_llm_provider(self._name)
         except Exception:
-            raise ModelMisconfigured(_unknown_provider(self._name, litellm)) from None
+            raise ModelMisconfigured(unknown_provider(self._name, litellm)) from None
         missing = self._missing_keys()
         if missing and self._api_base is None:
             raise ModelMisconfigured(
@@ -123,7 +119,7 @@ class LiteLLMModel:
 
     def quote(self, request: Request) -> Quote:
         """The most that one attempt at a request takes: estimated, not asked for."""
-        litellm = _litellm()
+        litellm = load()
         text = request.prompt
         if request.schema is not None:
             text += json.dumps(request.schema.model_json_schema())
@@ -150,7 +146,7 @@ class LiteLLMModel:
         """
         if not seconds > 0:
             raise ModelUnavailable(f"no time is left to ask `{self._name}`")
-        _litellm()
+        load()
         started = self._timing.clock()
         attempts, charged = 0, 0
 
@@ -189,7 +185,7 @@ class LiteLLMModel:
             parameters = self._parameters(request, max_tokens)
             left = max(ends - self._timing.clock(), _LEAST_SECONDS)
             try:
-                response = _within(left, lambda p=parameters, s=left: self._send(request, p, s))
+                response = within(left, lambda p=parameters, s=left: self._send(request, p, s))
                 return self._exchange(response)
             except (Passing, ModelError):
                 raise
@@ -216,7 +212,7 @@ class LiteLLMModel:
         return found
 
     def _send(self, request: Request, parameters: Mapping[str, Any], seconds: float) -> Any:
-        litellm = _litellm()
+        litellm = load()
         server = {} if self._api_base is None else {"api_base": self._api_base}
         if self._api_base is not None and self._missing_keys():
             server["api_key"] = "none"  # a server of one's own need not have keys
@@ -267,7 +263,7 @@ class LiteLLMModel:
     def _table(self) -> Mapping[str, Any]:
         """litellm's entry for the model; empty if it has none."""
         try:
-            return _litellm().get_model_info(self._name)
+            return load().get_model_info(self._name)
         except Exception:
             return {}
 
@@ -277,13 +273,13 @@ class LiteLLMModel:
         return not known or bool(known.get("supports_response_schema"))
 
     def _missing_keys(self) -> list[str]:
-        return list(_litellm().validate_environment(self._name)["missing_keys"])
+        return list(load().validate_environment(self._name)["missing_keys"])
 
     def _money(self, usage: Usage, response: Any) -> float | None:
         if self._prices is not None:
             return self._prices.money(usage)
         try:
-            return float(_litellm().completion_cost(response, model=self._name))
+            return float(load().completion_cost(response, model=self._name))
         except Exception:
             return None
 
@@ -294,7 +290,7 @@ class LiteLLMModel:
                 Usage(prompt_tokens, completion_tokens)
             )
         try:
-            both = _litellm().cost_per_token(
+            both = load().cost_per_token(
                 model=self._name,
                 prompt_tokens=prompt_tokens,
                 completion_tokens=completion_tokens,
@@ -315,61 +311,3 @@ def _usage(response: Any) -> Usage:
         reasoning_tokens=getattr(completion, "reasoning_tokens", None) or 0,
         cached_tokens=getattr(prompt, "cached_tokens", None) or 0,
     )
-
-
-def _within(seconds: float, function: Callable[[], _T]) -> _T:
-    """The function's result; a thread is left behind where it takes longer.
-
-    A client's timeout is one for each read, and a server that sends a byte now and then never
-    meets it.
-
-    Raises:
-      Passing: it took longer. Whatever else the function raises.
-    """
-    outcome: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            outcome.put((True, function()))
-        except BaseException as error:
-            outcome.put((False, error))
-
-    threading.Thread(target=run, daemon=True, name="gome-model").start()
-    try:
-        done, value = outcome.get(timeout=seconds)
-    except queue.Empty:
-        raise Passing(f"no answer in {seconds:.3g} s", charged=True) from None
-    if done:
-        return value
-    raise value
-
-
-def _unknown_provider(name: str, litellm: ModuleType) -> str:
-    provider, _, _ = name.partition("/")
-    known = sorted(str(getattr(p, "value", p)) for p in litellm.provider_list)
-    near = difflib.get_close_matches(provider, known, n=1, cutoff=0.6)
-    hint = f" Did you mean `{near[0]}`?" if near and "/" in name else ""
-    return (
-        f"`{name}` names no provider that litellm knows.{hint} Write PROVIDER/MODEL, such as "
-        "openai/gpt-5 or anthropic/claude-sonnet-4-5."
-    )
-
-
-@cache
-def _litellm() -> ModuleType:
-    """litellm, told not to fetch its price table, not to read a `.env` file, and not to print.
-
-    Raises:
-      ModelMisconfigured: it is not installed.
-    """
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-    try:
-        import litellm
-        import tenacity  # noqa: F401
-    except ImportError as error:
-        raise ModelMisconfigured(
-            f"language models need `pip install 'gome[llm]'`: {error}"
-        ) from error
-    litellm.suppress_debug_info = True  # else each error prints advice to standard output
-    return litellm

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import queue
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds of the back-off before jitter; it doubles in between."""
@@ -71,6 +73,33 @@ def persist(attempt: Callable[[float], _T], seconds: float, timing: Timing) -> _
         reraise=True,
     )
     return retrying(lambda: attempt(ends - timing.clock()))
+
+
+def within(seconds: float, function: Callable[[], _T]) -> _T:
+    """The function's result; a thread is left behind where it takes longer.
+
+    A client's timeout is one for each read, and a server that sends a byte now and then never
+    meets it.
+
+    Raises:
+      Passing: it took longer. Whatever else the function raises.
+    """
+    outcome: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            outcome.put((True, function()))
+        except BaseException as error:
+            outcome.put((False, error))
+
+    threading.Thread(target=run, daemon=True, name="gome-model").start()
+    try:
+        done, value = outcome.get(timeout=seconds)
+    except queue.Empty:
+        raise Passing(f"no answer in {seconds:.3g} s", charged=True) from None
+    if done:
+        return value
+    raise value
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float:

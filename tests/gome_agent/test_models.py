@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
+import subprocess
+import sys
 import time
 import traceback
 
@@ -397,6 +400,34 @@ def test_faults_are_read():
     for text, words in (("cutt", "Did you mean `cut`"), ("slow:x", "slow:0.5"), ("200", "There")):
         with pytest.raises(FaultError, match=words):
             parse_faults(text)
+
+
+def test_litellm_is_not_loaded_before_it_is_needed():
+    code = "import gome_agent.models, gome_agent.models.serving, sys; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"litellm", "tenacity", "httpx", "openai"}
+
+
+def test_of_litellm_only_its_printing_is_set():
+    """Against a fresh process: whatever else is there is litellm's own default."""
+    settings = "vars(litellm).items() if isinstance(v, (bool, int, float, str, list, type(None)))"
+    order = "sorted(map(str, v)) if isinstance(v, list) else v"
+    show = f"import json; print(json.dumps({{k: {order} for k, v in {settings}}}))"
+    plain = (
+        "import os; os.environ.update(LITELLM_LOCAL_MODEL_COST_MAP='True', "
+        f"LITELLM_MODE='PRODUCTION'); import litellm; {show}"
+    )
+    ours = f"from gome_agent.models._loading import load; litellm = load(); {show}"
+    first, second = (
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", code], capture_output=True, text=True, check=True
+            ).stdout
+        )
+        for code in (plain, ours)
+    )
+    changed = {name for name in first | second if first.get(name) != second.get(name)}
+    assert {name for name in changed if not name.startswith("__")} == {"suppress_debug_info"}
 
 
 # -- keys and the network ----------------------------------------------------------------------

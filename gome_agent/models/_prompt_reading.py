@@ -26,7 +26,10 @@ _LIMIT = re.compile(r"at\s+most\s+(?P<seconds>[\d.e+]+)\s+s\b")
 
 
 class Asked(NamedTuple):
-    """A question, and what was filled in."""
+    """A question, and what was filled in.
+
+    Where parts follow each other with nothing but space between them, the first has all of it.
+    """
 
     question: str
     """Name of its template."""
@@ -59,22 +62,22 @@ def _inverse(template: str) -> re.Pattern[str]:
     pattern, seen, last = "", set(), 0
     template = template.strip()
     for place in Template.pattern.finditer(template):
-        name = place["named"] or place["braced"]
-        pattern += re.escape(template[last : place.start()])
+        name, between = place["named"] or place["braced"], template[last : place.start()]
+        last = place.end()
+        if seen and not between.strip():
+            continue
+        pattern += re.escape(between)
         pattern += f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"
         seen.add(name)
-        last = place.end()
     return re.compile(pattern + re.escape(template[last:]), re.DOTALL)
 
 
-def read_solution(
-    script: str, outcome: str, metric: Metric, feedback: str = "", log: str = ""
-) -> Solution:
-    """A solution as a prompt shows it."""
-    scored = _SCORED.match(outcome)
+def read_solution(script: str, shown: str, metric: Metric, log: str = "") -> Solution:
+    """A solution as a prompt shows it: its outcome first, then what it reported."""
+    scored = _SCORED.match(shown)
     if scored is None:
-        return Solution(script, valid=False, failure=outcome.strip(), log=log)
-    told = _told(feedback)
+        return Solution(script, valid=False, failure=shown.strip(), log=log)
+    told = _told(shown)
     score, number = float(scored["score"]), int(scored["folds"])
     return Solution(
         script,

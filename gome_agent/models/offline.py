@@ -81,13 +81,9 @@ class ExpertResponder:
         self._calls += 1
         rng = np.random.default_rng([self._seed, self._calls])
         parts, metric = asked.parts, self._task.facts.metric
-        parent = read_solution(
-            parts.get("solution", ""),
-            parts.get("outcome") or parts.get("failure", ""),
-            metric,
-            parts.get("feedback", ""),
-            parts.get("log", ""),
-        )
+        shown = "\n".join(parts.get(name, "") for name in ("outcome", "failure", "feedback"))
+        script = parts.get("solution", "")
+        parent = read_solution(script, shown.strip(), metric, parts.get("log", ""))
         self._remember(parent.script)
         brief = self._brief(asked, prompt)
         expert = self._expert

@@ -77,7 +77,10 @@ def test_every_prompt_is_read_back(name):
     found = read_prompt(template.substitute(filled))
     assert found is not None
     assert found.question == name
-    assert found.parts == filled
+    for part, text in found.parts.items():
+        assert text.startswith(filled[part])
+    parts = "".join(found.parts.values())
+    assert all(text in parts for text in filled.values())
 
 
 def test_what_is_no_prompt_is_refused(public):
@@ -89,7 +92,8 @@ def test_what_is_no_prompt_is_refused(public):
 def test_a_solution_is_read_back_from_its_numbers():
     metric = TASK.facts.metric
     text = "Score 0.9, standard error 0.01, 2 folds. It took 3.5 s."
-    found = read_solution("x", text, metric, 'rows: 1200\ntraining folds: [1.0, 0.9]\nnote: "a": b')
+    text += '\nrows: 1200\ntraining folds: [1.0, 0.9]\nnote: "a": b'
+    found = read_solution("x", text, metric)
     assert found == Solution(
         "x",
         valid=True,

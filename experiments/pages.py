@@ -97,6 +97,20 @@ def claims() -> str:
     return _markdown(("candidates", "protocol", "claimed", "truth", "covered"), rows)
 
 
+def malformed() -> str:
+    """Every kind of malformed reply, and what a run makes of it."""
+    from gome_agent.models.malformed import KINDS
+
+    rows = ((kind.name, kind.question, _code(kind.shown), kind.outcome) for kind in KINDS)
+    return _markdown(("kind", "asked for", "sent", "outcome"), rows)
+
+
+def _code(text: str) -> str:
+    """A text as it stands in a cell of a table; what cannot be seen is escaped."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return f"`{shown.replace('|', '¦').replace('`', chr(39))}`" if shown else ""
+
+
 def of_strategies(name: str) -> Callable[[], str]:
     """A table of `strategy_tables`."""
 
@@ -128,6 +142,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "characters": characters,
     "gate_rates": gate_rates,
     "claims": claims,
+    "malformed": malformed,
     **{name: of_strategies(name) for name in STRATEGY_TABLES},
 }
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)

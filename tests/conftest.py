@@ -1,6 +1,7 @@
 """Settings of every test: property-based tests draw the same examples on every machine."""
 
 import signal
+import socket
 import sys
 
 import hypothesis
@@ -16,6 +17,33 @@ hypothesis.settings.load_profile("ci")
 
 # A shell starts background jobs with Ctrl-C ignored; the tests that press it must work there too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _is_here(address) -> bool:
+    """Whether an address is of this machine: loopback, or a path or name of a local socket."""
+    if not isinstance(address, tuple):
+        return True
+    host = address[0].decode() if isinstance(address[0], bytes) else address[0]
+    return host in (None, "", "localhost", "::1") or str(host).startswith("127.")
+
+
+@pytest.fixture(autouse=True)
+def _nobody_else_is_reached(monkeypatch):
+    """Connections to anywhere but this machine are refused: no test meets a real provider."""
+
+    def guarded(function, address_of):
+        def call(*args, **kwargs):
+            if not _is_here(address_of(args)):
+                raise RuntimeError(f"a test wants to reach {address_of(args)}")
+            return function(*args, **kwargs)
+
+        return call
+
+    for name in ("connect", "connect_ex", "sendto"):
+        guard = guarded(getattr(socket.socket, name), lambda args: args[-1])
+        monkeypatch.setattr(socket.socket, name, guard)
+    guard = guarded(socket.getaddrinfo, lambda args: args[:1])
+    monkeypatch.setattr(socket, "getaddrinfo", guard)
 
 
 @pytest.fixture(autouse=True)

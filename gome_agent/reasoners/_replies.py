@@ -3,7 +3,8 @@
 Two formats. A diagnosis is one JSON object. An edit is the whole new solution, verbatim, between
 one pair of `<solution>` tags, and one JSON object outside of them: programs need no escapes, and a
 reply that was cut short has no closing tag. A JSON object may stand in one fenced block, with prose
-around the block; nothing else is forgiven, because a reply that was guessed at is worse than none.
+around the block; a byte-order mark and one leading block of thoughts are left out; nothing else is
+forgiven, because a reply that was guessed at is worse than none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gome_agent.reasoners.base import MalformedReply
 
 OPENING, CLOSING = "<solution>", "</solution>"
 _Model = TypeVar("_Model", bound=BaseModel)
+_THOUGHTS = re.compile(r"\s*<(think|thinking)>.*?</\1>", re.DOTALL)
 _FENCED = re.compile(r"^```(?:json)?[ \t]*\n(.*?)^```[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
@@ -75,9 +77,16 @@ def parse_solution(reply: object, model: type[_Model]) -> tuple[str, _Model]:
 def _text(reply: object) -> str:
     if not isinstance(reply, str):
         raise MalformedReply(f"the model returned {type(reply).__name__}, not text")
-    if not reply.strip():
+    text = _without_thoughts(reply.removeprefix("\ufeff"))
+    if not text.strip():
         raise MalformedReply("the reply is empty")
-    return reply
+    return text
+
+
+def _without_thoughts(text: str) -> str:
+    """The text after the block of thoughts that it begins with, if it does."""
+    thoughts = _THOUGHTS.match(text)
+    return text[thoughts.end() :] if thoughts else text
 
 
 def _unfenced(text: str) -> str:

@@ -1,0 +1,27 @@
+"""No key in a message: what looks like one, or stands in the environment as one, is blotted out."""
+
+from __future__ import annotations
+
+import os
+import re
+
+_NAMED = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_SHAPED = re.compile(
+    r"\bBearer\s+[^\s'\"]+|\b(?:sk|pk|rk|gsk|xai|hf|key|AIza)[-_]?[\w*-]{12,}|(?<=://)[^/@\s]+@"
+)
+_SHORTEST = 8
+BLOT = "[key]"
+
+
+def redacted(text: str) -> str:
+    """The text without values of environment variables that are named like keys, and without
+    anything of a key's usual shape.
+
+    >>> redacted("Incorrect API key provided: sk-abcdefghijklmnop.")
+    'Incorrect API key provided: [key].'
+    """
+    named = {value for name, value in os.environ.items() if _NAMED.search(name)}
+    for secret in sorted(named, key=len, reverse=True):
+        if len(secret) >= _SHORTEST:
+            text = text.replace(secret, BLOT)
+    return _SHAPED.sub(BLOT, text)

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from gome_agent.sandbox import Execution, _gaps, read_output, remove_tree
+from gome_agent.evaluator import SandboxEvaluator
+from gome_agent.sandbox import Execution, Limits, _gaps, detect, read_output, remove_tree
+from gome_agent.tasks import registry
 from tests.gome_agent.sandbox_world import BACKENDS, DAEMON, SECRET, World
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
@@ -411,3 +413,29 @@ def test_attempt(world: World, name: str) -> None:
     assert (result.outcome, gained) in expected, result
     assert bool(result.reason) == (result.outcome != "ok")
     remove_tree(world.workdir)  # whatever was left can be removed
+
+
+def test_a_step_leaves_nothing_for_the_next_one(tmp_path: Path) -> None:
+    """Only the script and a plain submission stay; the next step starts in a fresh folder."""
+    task = registry.load("digits")
+    task.prepare(tmp_path / "public")
+    limits = Limits(wall_seconds=20.0, memory_bytes=2**30, disk_bytes=2**24)
+    evaluator = SandboxEvaluator(task, detect(), limits, tmp_path / "public", tmp_path / "steps")
+    good = (
+        "import json, shutil, sys\nshutil.copy('input/sample_submission.csv', 'submission.csv')\n"
+    )
+    report = 'print(json.dumps({"metric": "accuracy", "folds": [0.5]}))\n'
+    traps = (
+        good + "import os\nfor name in ('json', 'numpy', 'sitecustomize'):\n"
+        "    open(name + '.py', 'w').write('raise SystemExit(9)')\n"
+        + report
+        + "sys.stdout.flush()\n"
+        "for _ in range(1500): os.mkdir('d'); os.chdir('d')\n"
+    )
+    first = evaluator.evaluate(traps, 1, 20.0)
+    assert "cannot be measured" in first.failure or first.valid
+    second = evaluator.evaluate("import numpy\n" + good + report, 2, 20.0)
+    assert second.valid, second
+    for step in ("001", "002"):
+        left = sorted(path.name for path in (tmp_path / "steps" / step).iterdir())
+        assert left == ["solution.py", "submission.csv"]

@@ -240,13 +240,13 @@ class _Reading:
                 if len(selector.get_map()) == 1:  # a named pipe has no end if nobody opened it
                     remaining = min(remaining, _POLL_SECONDS)
                     if self._process.poll() is not None and not selector.select(0):
-                        break
+                        return "ended"
                 if not self._read_ready(selector, remaining):
                     return "output"
             until = time.monotonic() + relay_seconds
             while selector.get_map():  # what is still in the pipes
                 wait = max(0.0, until - time.monotonic())
-                if not selector.select(wait) or self._status_fd in selector.get_map():
+                if not selector.select(wait):
                     break
                 if not self._read_ready(selector, 0):
                     return "output"

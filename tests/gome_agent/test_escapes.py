@@ -327,7 +327,7 @@ ATTEMPTS: dict[str, Attempt] = {
         "for i in range(10**4): open(f'f{i}', 'wb').write(bytes(1_000_000))", took_more
     ),
     "empty files without end": Attempt(
-        "for i in range(10**6): open(f'f{i}', 'wb').close()", took_more
+        "for i in range(10**6): open(f'f{i}', 'wb').close()", took_more, disk_bytes=2**21
     ),
     "deep folders": Attempt(
         "import os\nfor _ in range(2000): os.mkdir('d' * 99); os.chdir('d' * 99)", took_more

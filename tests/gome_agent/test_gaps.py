@@ -93,7 +93,7 @@ def _cpu(world: World) -> bool:
         for _ in range(3):
             child = os.fork()
             if child == 0:
-                while time.process_time() < 0.7: pass
+                while time.process_time() < 0.5: pass
                 os._exit(0)
             children.append(child)
         assert not any(os.waitpid(child, 0)[1] for child in children)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
@@ -10,6 +10,7 @@ from typing import Protocol
 from gome_agent.journal import Journal
 from gome_agent.reasoners.base import Solution
 from gome_agent.records import solution_of
+from gome_agent.sandbox import remove_tree
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.sandbox.outputs import read_output
 from gome_agent.tasks.base import Task
@@ -88,7 +89,8 @@ class SandboxEvaluator:
 
     def _run_in(self, script: str, kept: Path, seconds: float, replicate: int) -> Solution:
         work = kept / "work"
-        shutil.rmtree(kept, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(kept)
         work.mkdir(parents=True)
         (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
         (work / "replicate").write_text(str(replicate))
@@ -97,7 +99,8 @@ class SandboxEvaluator:
             execution = self.sandbox.run(script, work, self.public, limits, self.task.sealed)
             content = read_output(work, "submission.csv", MAX_SUBMISSION_BYTES)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                remove_tree(work)
         submission = kept / "submission.csv"
         if content is not None:
             submission.write_bytes(content)

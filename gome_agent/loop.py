@@ -247,7 +247,7 @@ class Agent:
             made = partial(failed, str(failure) or type(failure).__name__)
         self.state = self.state._replace(policy=asked.policy)
         self._begun += 1
-        self._under_way.append(UnderWay(number, asked, parent, other, before, proposed, made))
+        self._under_way.append(UnderWay(number, asked, parent, other, before, order.brief, proposed, made))
 
     def _directed(self, asked: Asked, order: Order) -> tuple[Proposed, Order]:
         """The update along a diagnosis, and the order to carry the best of it out.
@@ -339,7 +339,14 @@ class Agent:
         moved = self._directions.amounts(one.number, made.edit)
         params = base + (moved if one.proposed is None else moved * one.proposed.update)
         solution, settled = self._bench.settle(
-            one.number, self.state, proposal, params, made.solution, one.parent, one.before
+            one.number,
+            self.state,
+            proposal,
+            params,
+            made.solution,
+            one.parent,
+            one.before,
+            lambda: self._maker.prefers(one, made.solution),
         )
         return solution, settled, params
 
@@ -354,6 +361,7 @@ class Agent:
             public=self.public,
             steps_left=int(self.budget.steps) - number,
             seconds_per_run=self.seconds_per_run,
+            seconds_left=self.budget.seconds - self.ledger.elapsed,
             history=tuple(self._attempts),
             step=number,
             used=used,

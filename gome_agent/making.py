@@ -18,6 +18,7 @@ from gome_agent.journal import Journal
 from gome_agent.measuring import Bench
 from gome_agent.reasoners.base import (
     Brief,
+    Compares,
     Judges,
     MalformedReply,
     NoEdit,
@@ -65,6 +66,7 @@ class UnderWay(NamedTuple):
     parent: int | None
     other: int | None
     before: Solution | None
+    brief: Brief
     proposed: Proposed | None
     """Of a directed step."""
     made: Callable[[], Made] | None
@@ -124,6 +126,18 @@ class Maker:
             if refined is not None and refined[1].valid and refined[1].score > solution.score:
                 edit, solution = refined
         return Made(edit, solution, spent)
+
+    def prefers(self, one: UnderWay, child: Solution) -> bool:
+        """Whether a candidate whose score is a tie with its parent's should take its place."""
+        if one.before is None or not isinstance(self.reasoner, Compares):
+            return False
+        try:
+            preference = self.reasoner.prefer(one.brief, one.before, child)
+        except (NoEdit, MalformedReply) as failure:
+            record_failure(self.journal, one.number, failure)
+            return False
+        self.journal.append("compared", preference.model_dump(), one.number)
+        return preference.replace
 
     def _write(self, order: Order) -> Edit:
         """Ask the reasoner for a candidate.

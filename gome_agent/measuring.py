@@ -6,6 +6,7 @@ number stands for, and the measurements pooled.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -58,6 +59,7 @@ class Bench:
         solution: Solution,
         parent: int | None,
         before: Solution | None,
+        prefers: Callable[[], bool],
     ) -> tuple[Solution, Settled]:
         """Settle the step of a candidate, after as many measurements more as the gate wants.
 
@@ -69,12 +71,15 @@ class Bench:
           solution: its first measurement.
           parent: step of its (first) parent.
           before: what is known of that parent.
+          prefers: asks for a comparison of the two programs, where the gate wants one.
 
         Returns:
           What is known of the candidate now, and the settled step.
         """
         seen = self._compare(params, solution, before)
-        if parent is None or before is None or self.strategy.gate.replicates == 1:
+        gate = self.strategy.gate
+        by_score = gate.replicates == 1 and not gate.compares
+        if parent is None or before is None or by_score:
             return solution, self.compiled.conclude(run, proposal, seen)
         observation, again = self.compiled.observe(run, proposal, seen), solution
         while self._wants_replicate(number, run, observation):
@@ -89,6 +94,8 @@ class Bench:
             seen = self._compare(params, again, parent_again)
             compared = self.compiled.observe(run, proposal, seen)
             observation = self.compiled.pool(observation, compared)
+        if gate.compares and observation.valid and self.compiled.tied(run.gate, observation):
+            observation = observation._replace(preferred=np.array(prefers()))
         settled = self.compiled.settle(run, proposal, observation)
         if not observation.valid:
             return replace(again, script=solution.script), settled

@@ -1,7 +1,8 @@
 """Sandboxes: how programs nobody trusts are run, and what each way does not cover.
 
 `detect()` gives the strongest backend that works on this machine: `bubblewrap`, then
-`namespaces`, then `process`. Every backend lists what it leaves open in `not_covered`; a run
+`namespaces`, then `process`. Docker needs an image, so it is used where it is asked for
+(`docker:IMAGE`). Every backend lists what it leaves open in `not_covered`; a run
 should say it at its start (`describe`).
 """
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 import difflib
 
 from gome_agent.sandbox._bubblewrap import BubblewrapSandbox as BubblewrapSandbox
+from gome_agent.sandbox._docker import DockerSandbox as DockerSandbox
 from gome_agent.sandbox._namespaces import NamespaceSandbox as NamespaceSandbox
 from gome_agent.sandbox._process import ProcessSandbox as ProcessSandbox
+from gome_agent.sandbox._workdir import remove_tree as remove_tree
 from gome_agent.sandbox.base import (
     Execution as Execution,
     Limits as Limits,
@@ -21,7 +24,8 @@ from gome_agent.sandbox.base import (
 )
 from gome_agent.sandbox.outputs import read_output as read_output
 
-_Backend = BubblewrapSandbox | NamespaceSandbox | ProcessSandbox
+_Backend = BubblewrapSandbox | DockerSandbox | NamespaceSandbox | ProcessSandbox
+_DOCKER = "docker:"
 
 
 def detect(preferred: str | None = None) -> Sandbox:
@@ -31,7 +35,8 @@ def detect(preferred: str | None = None) -> Sandbox:
     about what is installed on it. Nothing is remembered between calls.
 
     Args:
-      preferred: `bubblewrap`, `namespaces` or `process`; None takes the first that works.
+      preferred: `bubblewrap`, `namespaces`, `process` or `docker:` and the name of an image; None
+        takes the first of the three that works.
 
     Raises:
       SandboxUnavailable: the named one is unknown or does not work here, or none works. A named
@@ -42,6 +47,8 @@ def detect(preferred: str | None = None) -> Sandbox:
         for backend in (BubblewrapSandbox(), NamespaceSandbox(), ProcessSandbox())
     }
     if preferred is not None:
+        if preferred.startswith(_DOCKER) and preferred != _DOCKER:
+            backends[preferred] = DockerSandbox(preferred.removeprefix(_DOCKER))
         if preferred not in backends:
             raise SandboxUnavailable(_unknown(preferred, list(backends)))
         backends[preferred].probe()
@@ -70,5 +77,5 @@ def describe(sandbox: Sandbox) -> str:
 
 def _unknown(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"; did you mean `{near[0]}`?" if near else ""
-    return f"there is no sandbox `{name}`{hint} Known: {', '.join(known)}."
+    hint = f"; did you mean `{near[0]}`?" if near else "."
+    return f"there is no sandbox `{name}`{hint} Known: {', '.join(known)}, docker:IMAGE."

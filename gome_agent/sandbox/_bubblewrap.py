@@ -8,7 +8,6 @@ capability. It works as root and, where the kernel lets users make namespaces, a
 from __future__ import annotations
 
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 from gome_agent.sandbox import _gaps
 from gome_agent.sandbox._probe import probe
 from gome_agent.sandbox._supervise import Plan, environment, supervise
-from gome_agent.sandbox._view import JOB, Mount, script_view
+from gome_agent.sandbox._view import INPUT, JOB, Mount, scratch, script_view
 from gome_agent.sandbox._workdir import SCRIPT, prepared
 from gome_agent.sandbox.base import Execution, Limits, SandboxUnavailable
 
@@ -36,7 +35,7 @@ class BubblewrapSandbox:
 
     @property
     def not_covered(self) -> tuple[str, ...]:
-        return _gaps.EVERYWHERE
+        return _gaps.WALLS
 
     def run(
         self,
@@ -54,9 +53,11 @@ class BubblewrapSandbox:
                 launcher += _arguments(mount)
             launcher += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", JOB, "--"]
             plan = Plan(
-                command=(sys.executable, f"{JOB}/{SCRIPT}"),
+                script=f"{JOB}/{SCRIPT}",
                 folder=JOB,
                 environment=environment(JOB, "/tmp", limits),
+                skip=INPUT,
+                scratch=scratch(limits),
             )
             return supervise(launcher, plan, limits)
 
@@ -71,7 +72,7 @@ class BubblewrapSandbox:
 
 # `--clearenv` is not needed: `bwrap` itself is started with the script's environment only.
 _NAMESPACES = (
-    *("--unshare-all", "--unshare-user", "--disable-userns"),
+    *("--unshare-all", "--unshare-user", "--disable-userns", "--uid", "1000", "--gid", "1000"),
     *("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "sandbox"),
 )
 
@@ -87,6 +88,8 @@ def _arguments(mount: Mount) -> list[str]:
             return ["--symlink", mount.source, mount.target]
         case "scratch":
             return ["--size", str(mount.size), "--perms", "1777", "--tmpfs", mount.target]
+        case "device":
+            return ["--dev-bind", mount.source, mount.target]
         case "devices":
             return ["--dev", mount.target]
         case "processes":

@@ -19,17 +19,30 @@ KEYS = (
     "The environment variables with which the agent was started, its API keys among them, can be"
     " read in /proc."
 )
-SUMS = (
-    "Memory and CPU time are limited for each process, not for all of a script's processes"
-    " together; their number is checked four times a second, so a fast fork bomb passes the limit"
-    " for a moment."
+GPUS = "GPUs are given by environment variables only: the script can use others by changing them."
+CPU = "CPU time is limited for each process, not for all of a script's processes together."
+SAMPLED = (
+    "The memory of all processes together, their number and the size of the work folder are"
+    " measured ten times a second: a fast script passes these limits for a moment."
 )
-DISK = "The size of one file is limited, not the sum of all files in the work folder."
+SAMPLED_DISK = (
+    "The size of the work folder is measured ten times a second: a fast script passes its limit for"
+    " a moment."
+)
+HIDDEN = (
+    "Memory that no process maps is not counted if the script hides it: files without a name that"
+    " a process has open which may not be inspected, or that wait in a socket."
+)
 KERNEL = "The kernel is shared and no seccomp filter is set: a kernel bug is a way out."
+SHARED_KERNEL = "The kernel is shared: a kernel bug is a way out."
+DAEMON = (
+    "Whoever may talk to the container daemon is root on its machine, and the agent may: run it"
+    " where nothing else is at stake."
+)
 NOT_LINUX = (
-    "This is not Linux: processes that leave the script's group survive, and the system may ignore"
-    " the memory limit."
+    "This is not Linux: processes that leave the script's group survive, the system may ignore the"
+    " memory limit, and nothing limits all processes together."
 )
 
-EVERYWHERE = (SUMS, DISK, KERNEL)
-PLAIN_PROCESS = (NETWORK, READS, SEALED, WRITES, DATA, PROCESSES, *EVERYWHERE)
+WALLS = (CPU, SAMPLED, HIDDEN, KERNEL)
+PLAIN_PROCESS = (NETWORK, READS, SEALED, WRITES, DATA, PROCESSES, GPUS, *WALLS)

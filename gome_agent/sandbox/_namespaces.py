@@ -16,7 +16,7 @@ from pathlib import Path
 from gome_agent.sandbox import _gaps
 from gome_agent.sandbox._probe import probe
 from gome_agent.sandbox._supervise import Plan, environment, supervise
-from gome_agent.sandbox._view import JOB, script_view
+from gome_agent.sandbox._view import INPUT, JOB, scratch, script_view
 from gome_agent.sandbox._workdir import SCRIPT, prepared
 from gome_agent.sandbox.base import Execution, Limits, SandboxUnavailable
 
@@ -42,7 +42,7 @@ class NamespaceSandbox:
 
     @property
     def not_covered(self) -> tuple[str, ...]:
-        return _gaps.EVERYWHERE
+        return _gaps.WALLS
 
     def run(
         self,
@@ -61,9 +61,11 @@ class NamespaceSandbox:
             )
         with prepared(script, workdir, data, sealed, "mount"):
             plan = Plan(
-                command=(sys.executable, f"{JOB}/{SCRIPT}"),
+                script=f"{JOB}/{SCRIPT}",
                 folder=JOB,
                 environment=environment(JOB, "/tmp", limits),
+                skip=INPUT,
+                scratch=scratch(limits),
                 root=_NEW_ROOT,
                 mounts=script_view(workdir, data, sealed, limits),
             )

@@ -5,6 +5,9 @@ one of the last lines of its standard error says so (`MemoryError`, `std::bad_al
 allocate memory", `RESOURCE_EXHAUSTED`), or when something that is not this sandbox killed it with
 SIGKILL although it had CPU time left, which is what the kernel's out-of-memory killer does. A
 script can fake both; it gains nothing by it, since every outcome but `ok` is a failure.
+
+"disk" likewise: a file that would pass its limit ("File too large", SIGXFSZ) or a full file system.
+What the warden itself has measured (`exceeded`) needs no guess.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ _OUT_OF_MEMORY = re.compile(
     r"^(\w+\.)*_?\w*MemoryError\b|std::bad_alloc|Cannot allocate memory|RESOURCE_EXHAUSTED",
     re.MULTILINE,
 )
+_OUT_OF_SPACE = re.compile(r"File too large|No space left on device|Disk quota exceeded")
 _LAST_LINES = 5
 _FROM_OUTSIDE = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
@@ -45,13 +49,16 @@ def classify(
     if returncode > 0:
         final_line = last.rpartition("\n")[2].strip()[:300]
         reason = f"exit code {returncode}" + (f": {final_line}" if final_line else "")
-        return ("memory" if starved else "error"), reason
+        full = _OUT_OF_SPACE.search(last) is not None
+        return ("memory" if starved else "disk" if full else "error"), reason
 
     number = -returncode
     name = _signal_name(number)
     spent = cpu_seconds >= limits.cpu_seconds
     if number == signal.SIGXCPU or (number == signal.SIGKILL and spent):
         return "timeout", f"used its {limits.cpu_seconds:g} s of CPU time ({name})"
+    if number == signal.SIGXFSZ:
+        return "disk", f"wrote a file of more than {limits.file_bytes} bytes ({name})"
     if starved:
         return "memory", f"ended by {name} after an allocation failed"
     if number == signal.SIGKILL:
@@ -59,6 +66,27 @@ def classify(
     if number in _FROM_OUTSIDE:
         return "interrupted", f"ended by {name}"
     return "error", f"ended by {name}"
+
+
+def exceeded(what: str, detail: str, limits: Limits) -> tuple[Outcome, str]:
+    """Return the outcome and the reason of a program that the warden stopped.
+
+    >>> exceeded("processes", "", Limits(processes=8))
+    ('processes', 'had more than 8 processes at once')
+    """
+    match what:
+        case "processes":
+            return "processes", f"had more than {limits.processes} processes at once"
+        case "memory":
+            reason = (
+                f"its processes together passed the memory limit of {limits.memory_bytes} bytes"
+            )
+            return "memory", reason
+        case "disk":
+            reason = f"filled more than {limits.disk_bytes} bytes of its work folder"
+            return "disk", f"left {detail}" if detail else reason
+        case _:
+            raise ValueError(f"the warden reports an unknown limit `{what}`")
 
 
 def _signal_name(number: int) -> str:

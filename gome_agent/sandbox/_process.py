@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gome_agent.sandbox import _gaps
+from gome_agent.sandbox._gpus import gpu_nodes
 from gome_agent.sandbox._probe import probe
 from gome_agent.sandbox._supervise import Plan, environment, supervise
 from gome_agent.sandbox._workdir import SCRIPT, prepared, temporary_folder
@@ -53,15 +54,16 @@ class ProcessSandbox:
 
         `input` is a link to the data, removed afterwards.
         """
+        gpu_nodes(limits.gpus)  # says which one is missing
         with (
             prepared(script, workdir, data, sealed, "link"),
             temporary_folder(workdir) as temporary,
         ):
             home = workdir.resolve()
             plan = Plan(
-                command=(sys.executable, str(home / SCRIPT)),
+                script=str(home / SCRIPT),
                 folder=str(home),
-                environment=environment(str(home), str(temporary), limits),
+                environment=environment(str(home), str(temporary), limits, own_devices=False),
             )
             return supervise((), plan, limits)
 

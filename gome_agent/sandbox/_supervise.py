@@ -1,8 +1,8 @@
 """Start a launcher, read what it says with a cap, stop it in time, and leave nothing behind.
 
-The launcher is nothing, `bwrap ...` or `unshare ...`; behind it always runs the warden, which
-starts the script. All reading is one loop in the calling thread: no helper threads, no global
-state, safe to use from several threads at once.
+The launcher is nothing, `bwrap ...`, `unshare ...` or `docker run ...`; behind it always runs the
+warden, which starts the script. All reading is one loop in the calling thread: no helper threads,
+no global state, safe to use from several threads at once.
 """
 
 from __future__ import annotations
@@ -16,38 +16,75 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from gome_agent.sandbox import _warden
-from gome_agent.sandbox._outcome import classify
+from gome_agent.sandbox._gpus import gpu_environment
+from gome_agent.sandbox._outcome import classify, exceeded
+from gome_agent.sandbox._tree import kill_descendants
 from gome_agent.sandbox._view import Mount
 from gome_agent.sandbox.base import Execution, Limits, SandboxUnavailable
 
 _GRACE_SECONDS = 1.0
+_RELAY_SECONDS = 5.0
+_POLL_SECONDS = 0.05
 _STATUS_BYTES = 4096
+_WARDEN = ("gome_agent.sandbox._tree", "gome_agent.sandbox._warden")
+# Makes modules of texts, so that the second can import the first where neither is a file.
+_BOOT = """
+import sys, types
+for name, text in zip(sys.argv[1::2], sys.argv[2::2]):
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+module.main()
+"""
 
 
 @dataclass(frozen=True)
 class Plan:
     """What the warden is to run, as it sees the world."""
 
-    command: tuple[str, ...]
+    script: str
+    """Path of a Python file; the warden's own interpreter runs it."""
     folder: str
     environment: Mapping[str, str]
     root: str = ""
     """Folder over which the warden builds a new root from `mounts`; empty: it builds none."""
     mounts: tuple[Mount, ...] = ()
+    skip: str = ""
+    """Mount in `folder` that is not the script's own."""
+    scratch: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Bytes that each file system in memory may hold, by path."""
 
 
-def environment(home: str, temporary: str, limits: Limits) -> dict[str, str]:
+@dataclass(frozen=True)
+class Relay:
+    """A launcher that is only a client: what it starts is no descendant of ours."""
+
+    environment: Mapping[str, str]
+    """Of the client; the script gets the plan's from it by its own means."""
+    python: str
+    """Interpreter on the other side."""
+    pipe: Path
+    """Named pipe for the warden's reports, in the work folder."""
+
+
+def environment(
+    home: str, temporary: str, limits: Limits, own_devices: bool = True
+) -> dict[str, str]:
     """Return the whole environment of a script, built from nothing.
 
     Nothing of the agent's own environment, where keys live, is ever copied. The script's folder
     and the user's site-packages are kept off the import path, also in Python processes that the
     script starts, so that a file it left there cannot shadow a module.
+
+    Args:
+      home: the work folder, as the script sees it.
+      temporary: folder for temporary files.
+      limits: give the number of threads and the GPUs.
+      own_devices: the script sees no device node of another GPU.
     """
     threads = str(limits.threads)
     pools = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
@@ -66,56 +103,78 @@ def environment(home: str, temporary: str, limits: Limits) -> dict[str, str]:
         "MPLBACKEND": "Agg",
         **{f"{pool}_NUM_THREADS": threads for pool in pools},
         "LOKY_MAX_CPU_COUNT": threads,
+        **gpu_environment(limits.gpus, own_devices),
     }
 
 
-def supervise(launcher: Sequence[str], plan: Plan, limits: Limits) -> Execution:
+def supervise(
+    launcher: Sequence[str], plan: Plan, limits: Limits, relay: Relay | None = None
+) -> Execution:
     """Run a plan behind a launcher and say how it ended; kill all of it in every case.
 
     Raises:
       SandboxUnavailable: the script was never started; the message carries the launcher's words.
     """
     started = time.monotonic()
-    status_read, status_write = os.pipe()
+    if relay is None:
+        status_read, status_write = os.pipe()
+    else:
+        status_read, status_write = os.open(relay.pipe, os.O_RDONLY | os.O_NONBLOCK), None
     try:
-        process = _start(launcher, plan, limits, status_write)
+        process = _start(launcher, plan, limits, relay, status_write)
     except OSError as error:
         os.close(status_read)
         raise SandboxUnavailable(f"`{error.filename}` did not start: {error.strerror}") from error
     finally:
-        os.close(status_write)
+        if status_write is not None:
+            os.close(status_write)
     try:
         reading = _Reading(process, status_read, limits)
-        cause = reading.until(started + limits.wall_seconds)
+        cause = reading.until(started + limits.wall_seconds, _RELAY_SECONDS if relay else 0.0)
     finally:  # also when Ctrl-C comes while we wait
         _stop(process, status_read)
     return _judge(cause, reading, limits, time.monotonic() - started)
 
 
 def _start(
-    launcher: Sequence[str], plan: Plan, limits: Limits, status: int
+    launcher: Sequence[str],
+    plan: Plan,
+    limits: Limits,
+    relay: Relay | None,
+    status: int | None,
 ) -> subprocess.Popen[bytes]:
-    source = resources.files("gome_agent.sandbox").joinpath("_warden.py").read_text("utf-8")
+    """Start the launcher with the warden behind it and hand over the order."""
+    package = resources.files("gome_agent.sandbox")
+    modules = [
+        part
+        for name in _WARDEN
+        for part in (name, package.joinpath(name.rpartition(".")[2] + ".py").read_text("utf-8"))
+    ]
+    python = relay.python if relay else sys.executable
     process = subprocess.Popen(
-        [*launcher, sys.executable, "-I", "-S", "-c", source],
+        [*launcher, python, "-I", "-S", "-c", _BOOT, *modules],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         bufsize=0,
-        env=dict(plan.environment),
+        env=dict(relay.environment if relay else plan.environment),
         cwd="/",
         start_new_session=True,
-        pass_fds=(status,),
+        pass_fds=() if status is None else (status,),
     )
     order = {
-        "command": plan.command,
+        "script": plan.script,
         "folder": plan.folder,
         "root": plan.root,
         "mounts": [asdict(mount) for mount in plan.mounts],
+        "skip": plan.skip,
+        "scratch": dict(plan.scratch),
         "drop_all": bool(plan.root),
         "limits": _resource_limits(limits),
         "processes": limits.processes,
-        "status": status,
+        "memory": limits.memory_bytes,
+        "disk": limits.disk_bytes,
+        "status": f"{plan.folder}/{relay.pipe.name}" if relay else status,
     }
     assert process.stdin is not None
     with contextlib.suppress(BrokenPipeError):  # the launcher is gone already: told below
@@ -128,8 +187,9 @@ def _resource_limits(limits: Limits) -> dict[str, tuple[int, int]]:
     cpu = math.ceil(limits.cpu_seconds)
     # The kernel counts threads too, and all that this user runs; it does not count for root.
     tasks = _tasks_of_this_user() + 4 * limits.processes
+    addresses = {} if limits.gpus else {"RLIMIT_AS": (limits.memory_bytes, limits.memory_bytes)}
     return {
-        "RLIMIT_AS": (limits.memory_bytes, limits.memory_bytes),
+        **addresses,
         "RLIMIT_CPU": (cpu, cpu + 1),
         "RLIMIT_FSIZE": (limits.file_bytes, limits.file_bytes),
         "RLIMIT_CORE": (0, 0),
@@ -155,15 +215,20 @@ class _Reading:
         assert process.stdout
         assert process.stderr
         self.stdout, self.stderr, self.status = bytearray(), bytearray(), bytearray()
-        self._status_fd = status
+        self._process, self._status_fd = process, status
         self._streams = {
             process.stdout.fileno(): (self.stdout, limits.output_bytes),
             process.stderr.fileno(): (self.stderr, limits.output_bytes),
             status: (self.status, _STATUS_BYTES),
         }
 
-    def until(self, deadline: float) -> Literal["ended", "timeout", "output"]:
-        """Read until the warden is gone, the deadline (monotonic, seconds) or a full stream."""
+    def until(self, deadline: float, relay_seconds: float) -> Literal["ended", "timeout", "output"]:
+        """Read until the warden is gone, the deadline (monotonic, seconds) or a full stream.
+
+        Args:
+          deadline: when to give up.
+          relay_seconds: how long what was said before the end may be on its way to us.
+        """
         with selectors.DefaultSelector() as selector:
             for descriptor in self._streams:
                 os.set_blocking(descriptor, False)
@@ -172,9 +237,17 @@ class _Reading:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     return "timeout"
+                if len(selector.get_map()) == 1:  # a named pipe has no end if nobody opened it
+                    remaining = min(remaining, _POLL_SECONDS)
+                    if self._process.poll() is not None and not selector.select(0):
+                        return "ended"
                 if not self._read_ready(selector, remaining):
                     return "output"
-            while selector.get_map() and selector.select(0):  # what is still in the pipes
+            until = time.monotonic() + relay_seconds
+            while selector.get_map():  # what is still in the pipes
+                wait = max(0.0, until - time.monotonic())
+                if not selector.select(wait):
+                    break
                 if not self._read_ready(selector, 0):
                     return "output"
         return "ended"
@@ -213,7 +286,7 @@ def _stop(process: subprocess.Popen[bytes], status: int) -> None:
         pass
     finally:
         if process.poll() is None:
-            _warden.kill_descendants(process.pid)
+            kill_descendants(process.pid)
             process.kill()
             process.wait()
         process.stdout.close()
@@ -240,9 +313,9 @@ def _judge(
     if cause == "output":
         reason = f"wrote more than {limits.output_bytes} bytes to one of its outputs"
         return Execution("output", None, seconds, stdout, stderr, reason)
-    if "processes" in reports:
-        reason = f"had more than {limits.processes} processes at once"
-        return Execution("error", None, seconds, stdout, stderr, reason)
+    if "exceeded" in reports:
+        outcome, reason = exceeded(reports["exceeded"], reports.get("detail", ""), limits)
+        return Execution(outcome, None, seconds, stdout, stderr, reason)
     if "status" not in reports:
         return Execution("error", None, seconds, stdout, stderr, "its supervisor was killed")
     returncode = os.waitstatus_to_exitcode(reports["status"])

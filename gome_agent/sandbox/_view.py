@@ -18,12 +18,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gome_agent.sandbox._gpus import gpu_nodes
 from gome_agent.sandbox.base import Limits
 
 JOB = "/job"
+INPUT = f"{JOB}/input"
 
 Kind = Literal[
-    "read", "write", "link", "scratch", "devices", "processes", "hide_folder", "hide_file"
+    "read",
+    "write",
+    "link",
+    "scratch",
+    "devices",
+    "device",
+    "processes",
+    "hide_folder",
+    "hide_file",
 ]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -53,18 +63,25 @@ def script_view(
 
     Raises:
       ValueError: a sealed path is itself something the script must see.
+      SandboxUnavailable: a GPU that is asked for is not there.
     """
     visible = (
         *_system(),
-        Mount("scratch", "/tmp", size=limits.file_bytes),
+        Mount("scratch", "/tmp", size=scratch(limits)["/tmp"]),
         Mount("processes", "/proc"),
         Mount("devices", "/dev"),
-        Mount("scratch", "/dev/shm", size=limits.file_bytes),
+        *(Mount("device", target, source) for source, target in gpu_nodes(limits.gpus)),
+        Mount("scratch", "/dev/shm", size=scratch(limits)["/dev/shm"]),
         *_interpreter(),
         Mount("write", JOB, str(workdir.resolve())),
-        Mount("read", f"{JOB}/input", str(data.resolve())),
+        Mount("read", INPUT, str(data.resolve())),
     )
-    return (*visible, *_hidden(visible, sealed))
+    return (*visible, *hidden(visible, sealed))
+
+
+def scratch(limits: Limits) -> dict[str, int]:
+    """Size in bytes of each file system in memory that a script gets."""
+    return {"/tmp": limits.file_bytes, "/dev/shm": limits.file_bytes}
 
 
 def _system() -> Iterator[Mount]:
@@ -101,7 +118,8 @@ def _links(path: Path) -> Iterator[Path]:
         path = Path(os.path.normpath(path.parent / os.readlink(path)))
 
 
-def _hidden(visible: Sequence[Mount], sealed: Sequence[Path]) -> Iterator[Mount]:
+def hidden(visible: Sequence[Mount], sealed: Sequence[Path]) -> Iterator[Mount]:
+    """What covers the sealed paths, wherever a mount shows them."""
     for path in sealed:
         real = path.resolve()
         for mount in visible:

@@ -1,13 +1,15 @@
 """The small program that stands between the agent and a script: it limits, watches and kills.
 
-Every backend starts this file's text with `python -I -S -c` and runs nothing else. It reads one
-line of JSON on its standard input, takes the standard input's end as the order to stop (so the
-script also dies with the agent, even by SIGKILL), starts the script in a session of its own and
-writes what happened as lines of JSON to a pipe that the script never holds.
+Every backend starts the texts of this file and of `_tree` with `python -I -S -c` and runs nothing
+else. It reads one line of JSON on its standard input, takes the standard input's end as the order
+to stop (so the script also dies with the agent, even by SIGKILL), starts the script in a session
+of its own and writes what happened as lines of JSON to a pipe that the script never holds. Where
+no descriptor can be handed over (docker), the pipe has a name in the work folder, and that name is
+gone before the script starts.
 
 It is the reaper of everything the script leaves behind (`PR_SET_CHILD_SUBREAPER`, Linux), so a
 daemon that forks twice and calls `setsid` is still found. Self-contained on purpose: inside a
-sandbox no other file of this package is visible.
+sandbox no file of this package is visible.
 
 Not covered: without a process namespace a script of the same user can kill this program first,
 and then leave processes behind. Outside Linux only the script's own process group is killed.
@@ -25,12 +27,13 @@ import signal
 import sys
 import time
 
+from gome_agent.sandbox._tree import CHECK_SECONDS, Meter, kill_descendants
+
 TYPE_CHECKING = False  # the name is enough for type checkers; importing `typing` costs 7 ms a run
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 CONTROL = 0
-CHECK_SECONDS = 0.25
 LINUX = sys.platform == "linux"
 
 # <linux/prctl.h>
@@ -40,6 +43,8 @@ PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC = 32, 4096, 16384
 SYS_MOUNT_SETATTR, AT_FDCWD, AT_RECURSIVE = 442, -100, 0x8000
+# <linux/keyctl.h>; the number of the system call by machine
+SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219}, 1
 
 
 def check(result: int, what: str) -> int:
@@ -48,35 +53,6 @@ def check(result: int, what: str) -> int:
         number = ctypes.get_errno()
         raise OSError(number, f"{what}: {os.strerror(number)}")
     return result
-
-
-def descendants(ancestor: int) -> dict[int, int]:
-    """Return the process group of every living descendant of a process, by process id."""
-    parents: dict[int, int] = {}
-    groups: dict[int, int] = {}
-    with contextlib.suppress(FileNotFoundError):  # no /proc outside Linux
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:
-                # The command's name may hold anything, also ")": cut behind the last one.
-                fields = stat.read().rpartition(b")")[2].split()
-                parents[int(name)], groups[int(name)] = int(fields[1]), int(fields[2])
-    found: dict[int, int] = {}
-    layer = {ancestor}
-    while layer:
-        layer = {pid for pid, parent in parents.items() if parent in layer and pid not in found}
-        found.update((pid, groups[pid]) for pid in layer)
-    return found
-
-
-def kill_descendants(ancestor: int) -> None:
-    """Send SIGKILL once to everything below a process, whole groups first."""
-    found = descendants(ancestor)
-    for group in set(found.values()) - {os.getpgrp(), ancestor}:
-        with contextlib.suppress(OSError):  # a group is killed in one step: it cannot outfork us
-            os.killpg(group, signal.SIGKILL)
-    for pid in found:
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
 
 
 def build_root(libc: Any, root: str, mounts: list[dict[str, Any]]) -> None:
@@ -125,7 +101,6 @@ def build_root(libc: Any, root: str, mounts: list[dict[str, Any]]) -> None:
         for number, name in enumerate(("stdin", "stdout", "stderr")):
             os.symlink(f"/proc/self/fd/{number}", f"{target}/{name}")
         os.mkdir(f"{target}/shm")
-        mount("", target, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NOEXEC)
 
     def processes(target: str) -> None:
         os.makedirs(target)
@@ -142,6 +117,8 @@ def build_root(libc: Any, root: str, mounts: list[dict[str, Any]]) -> None:
             bind(source, target, MS_RDONLY | MS_NOSUID | MS_NODEV)
         elif kind == "write":
             bind(source, target, MS_NOSUID | MS_NODEV)
+        elif kind == "device":
+            bind(source, target, MS_NOSUID | MS_NOEXEC)
         elif kind == "link":
             os.makedirs(os.path.dirname(target), exist_ok=True)
             os.symlink(source, target)
@@ -157,7 +134,9 @@ def build_root(libc: Any, root: str, mounts: list[dict[str, Any]]) -> None:
             bind("/dev/null", target, MS_RDONLY | MS_NODEV)  # no device here: opening it fails
         else:
             raise ValueError(f"unknown mount `{kind}`")
-    mount("", root, None, MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV)
+    locked = MS_REMOUNT | MS_BIND | MS_RDONLY | MS_NOSUID
+    mount("", f"{root}/dev", None, locked | MS_NOEXEC)
+    mount("", root, None, locked | MS_NODEV)
     os.chroot(root)
     os.chdir("/")
 
@@ -188,6 +167,13 @@ def drop_privileges(libc: Any, must: bool) -> None:
     check(prctl(PR_SET_NO_NEW_PRIVS, 1), "PR_SET_NO_NEW_PRIVS")
 
 
+def leave_keyring(libc: Any) -> None:
+    """Take a new, empty session keyring, so that keys of the agent's session are not ours."""
+    number = SYS_KEYCTL.get(os.uname().machine)
+    if number is not None:  # fails only where the kernel has no keyrings or a filter forbids them
+        libc.syscall(ctypes.c_long(number), ctypes.c_long(KEYCTL_JOIN_SESSION_KEYRING), None)
+
+
 def set_limits(limits: dict[str, list[int]]) -> None:
     """Set resource limits by name, never above the limit that is already there."""
     for name, (soft, hard) in limits.items():
@@ -213,9 +199,10 @@ def start_program(config: dict[str, Any], libc: Any) -> NoReturn:
             signal.signal(number, signal.SIG_DFL)
         os.chdir(config["folder"])
         if LINUX:
+            leave_keyring(libc)
             drop_privileges(libc, must=config["drop_all"])
         set_limits(config["limits"])
-        os.execv(config["command"][0], config["command"])
+        os.execv(sys.executable, [sys.executable, config["script"]])
     except BaseException as error:
         os.write(config["status"], json.dumps({"failed": repr(error)}).encode() + b"\n")
         os._exit(127)
@@ -234,8 +221,8 @@ def reap(child: int) -> dict[str, Any] | None:
     return ended
 
 
-def watch(child: int, wake: int, processes: int) -> dict[str, Any]:
-    """Wait for the script's end, the agent's order to stop, or more processes than allowed."""
+def watch(child: int, wake: int, meter: Meter) -> dict[str, Any]:
+    """Wait for the script's end, the agent's order to stop, or more in use than allowed."""
     next_check = time.monotonic() + CHECK_SECONDS
     while True:
         ready = select.select([CONTROL, wake], [], [], CHECK_SECONDS)[0]
@@ -247,9 +234,10 @@ def watch(child: int, wake: int, processes: int) -> dict[str, Any]:
         if wake in ready:
             os.read(wake, 4096)
         if time.monotonic() >= next_check:
+            exceeded = meter.check(os.getpid())
+            if exceeded is not None:
+                return exceeded
             next_check = time.monotonic() + CHECK_SECONDS
-            if len(descendants(os.getpid())) > processes:
-                return {"processes": True}
 
 
 def kill_everything(child: int, reaped: bool) -> None:
@@ -268,6 +256,16 @@ def kill_everything(child: int, reaped: bool) -> None:
         time.sleep(0.001)
 
 
+def open_status(status: int | str) -> int:
+    """The pipe for reports: a descriptor, or a name that is removed before the script starts."""
+    if isinstance(status, str):
+        descriptor = os.open(status, os.O_WRONLY)
+        os.unlink(status)
+        return descriptor
+    os.set_inheritable(status, False)
+    return status
+
+
 def main() -> None:
     """Read the order, run it, report."""
     text = b""
@@ -277,8 +275,7 @@ def main() -> None:
             return
         text += chunk
     config = json.loads(text)
-    status: int = config["status"]
-    os.set_inheritable(status, False)
+    status = open_status(config["status"])
     libc = ctypes.CDLL(None, use_errno=True)
     if config["root"]:
         raise_loopback()
@@ -287,6 +284,7 @@ def main() -> None:
         check(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "PR_SET_CHILD_SUBREAPER")
         # Nobody of the same user may trace us or open our pipes; `exec` resets it for the script.
         check(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "PR_SET_DUMPABLE")
+    meter = Meter(config)
     wake, waker = os.pipe()
     os.set_blocking(waker, False)
     signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
@@ -298,10 +296,8 @@ def main() -> None:
     null = os.open("/dev/null", os.O_RDWR)
     os.dup2(null, 1)
     os.dup2(null, 2)
-    ended = watch(child, wake, config["processes"])
+    ended = watch(child, wake, meter)
     kill_everything(child, reaped="status" in ended)
+    if "stopped" not in ended:
+        ended.update(meter.last_check() or {})
     os.write(status, json.dumps(ended).encode() + b"\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
+import secrets
+import stat
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,6 +56,7 @@ def prepared(
                 f"the sealed path `{path}` does not exist, so it cannot be hidden; check its name"
             )
     workdir.mkdir(parents=True, exist_ok=True)
+    mode = stat.S_IMODE(workdir.stat().st_mode)
     entry = workdir / "input"
     _remove(entry)
     _remove(workdir / SCRIPT)
@@ -66,6 +68,8 @@ def prepared(
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):  # a script may close its own folder, or remove it
+            os.chmod(workdir, mode)
         _remove(entry)
 
 
@@ -76,7 +80,8 @@ def temporary_folder(workdir: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(folder)
 
 
 def _write_new(path: Path, text: str) -> None:
@@ -86,27 +91,38 @@ def _write_new(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "surrogatepass"))
 
 
+def remove_tree(folder: Path) -> None:
+    """Remove a folder that a hostile script has filled; links are not followed.
+
+    Everything inside a folder is moved up to the top before the folder goes, so that neither
+    depth nor the length of a path matters; permissions that the script took away are given back.
+
+    Raises:
+      OSError: something cannot be removed.
+    """
+    os.chmod(folder, 0o700)
+    while names := os.listdir(folder):
+        for path in (folder / name for name in names):
+            if path.is_symlink() or not path.is_dir():
+                path.unlink()
+                continue
+            os.chmod(path, 0o700)
+            for inner in os.listdir(path):
+                # A name of our own: no entry that is still to come can have it.
+                os.rename(path / inner, folder / secrets.token_hex(16))
+            path.rmdir()
+    folder.rmdir()
+
+
 def _remove(path: Path) -> None:
     """Remove whatever is at a path without following links."""
     try:
-        if path.is_symlink() or path.is_file():
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        elif os.path.lexists(path):
             path.unlink()
-        elif path.is_dir():
-            _unlock(path)
-            shutil.rmtree(path)
-        elif os.path.lexists(path):  # a pipe or socket
-            path.unlink()
-    except (OSError, RecursionError) as error:
+    except OSError as error:
         raise SandboxUnavailable(
             f"`{path}`, left by an earlier script, cannot be removed ({error});"
             " use a fresh work folder"
         ) from error
-
-
-def _unlock(folder: Path) -> None:
-    """Give back permissions that a script took away from its own folders."""
-    os.chmod(folder, 0o700)
-    for parent, names, _ in os.walk(folder):  # does not follow links
-        for path in (os.path.join(parent, name) for name in names):
-            if not os.path.islink(path):
-                os.chmod(path, 0o700)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-Outcome = Literal["ok", "error", "timeout", "memory", "output", "interrupted"]
+Outcome = Literal["ok", "error", "timeout", "memory", "disk", "processes", "output", "interrupted"]
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,23 @@ class Limits:
     wall_seconds: float = 300.0
     cpu_seconds: float = 600.0
     memory_bytes: int = 4 * 2**30
-    """Address space of each process."""
+    """Memory of all processes together, and address space of each.
+
+    With a GPU only the former: its driver reserves far more addresses than it uses.
+    """
     file_bytes: int = 512 * 2**20
-    """Size of any one file that is written."""
+    """Size of any one file that is written; also of all in `/tmp` and of all in `/dev/shm`, which
+    are memory of the machine, where a sandbox has its own."""
+    disk_bytes: int = 4 * 2**30
+    """Space of all files in the work folder together; each file and folder counts 4 KiB or more."""
     output_bytes: int = 2**20
     """Standard output and error, each; what comes after that ends the program."""
     processes: int = 64
+    """Processes at once, threads not counted."""
     threads: int = 1
     """Given to OpenMP and BLAS by environment variables: a request, not an enforced limit."""
+    gpus: tuple[int, ...] = ()
+    """Numbers of the NVIDIA GPUs that the program may use, as in `/dev/nvidia0`."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,7 @@ class Sandbox(Protocol):
           sealed: existing files or folders, such as the answers of the test set.
 
         Raises:
-          SandboxUnavailable: the backend itself cannot work here.
+          SandboxUnavailable: the backend itself cannot work here, or there is no such GPU.
           ValueError: a path makes no sense: no data folder, data in `workdir`, a missing seal.
         """
         ...

@@ -1,106 +1,33 @@
-"""Hostile and broken programs against every sandbox that works on this machine.
+"""Broken and hostile programs against every sandbox that works on this machine.
 
-What a backend does not cover is tested like what it covers: an attack must succeed exactly where
-`not_covered` says so, so that the sentences can neither promise nor confess too much.
+What a program can do within its walls and limits is here; attacks that a backend does not cover
+are in `test_gaps`, and attempts to get out or to cheat in `test_escapes`.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from gome_agent.sandbox import (
-    BubblewrapSandbox,
-    Execution,
-    Limits,
-    NamespaceSandbox,
     Outcome,
-    ProcessSandbox,
     Sandbox,
     SandboxUnavailable,
-    _gaps,
     describe,
     detect,
     read_output,
+    remove_tree,
 )
 from gome_agent.sandbox._outcome import classify
-
-LIMITS = Limits(
-    wall_seconds=20.0,
-    cpu_seconds=20.0,
-    memory_bytes=2**30,
-    file_bytes=2**20,
-    output_bytes=2**16,
-    processes=16,
-)
-BACKENDS: dict[str, Sandbox] = {
-    "bubblewrap": BubblewrapSandbox(),
-    "namespaces": NamespaceSandbox(),
-    "process": ProcessSandbox(),
-}
-SECRET = "planted-key-2718281828"
-
-
-@dataclass(frozen=True)
-class World:
-    """One sandbox, a task with a secret in it, and something outside the task."""
-
-    sandbox: Sandbox
-    root: Path
-
-    @property
-    def workdir(self) -> Path:
-        return self.root / "run"
-
-    @property
-    def data(self) -> Path:
-        return self.root / "data"
-
-    @property
-    def diary(self) -> Path:
-        return self.root / "outside" / "diary.txt"
-
-    @property
-    def sealed(self) -> tuple[Path, ...]:
-        return (self.data / "answers.csv", self.data / "private")
-
-    def run(self, script: str, **limits: float) -> Execution:
-        allowed = replace(LIMITS, **limits)  # type: ignore[arg-type]
-        return self.sandbox.run(script, self.workdir, self.data, allowed, self.sealed)
-
-
-@pytest.fixture(scope="module", params=BACKENDS)
-def working(request: pytest.FixtureRequest) -> Sandbox:
-    try:
-        return detect(request.param)
-    except SandboxUnavailable as refusal:
-        if request.param == "process":
-            raise  # this one must work wherever the project is tested
-        pytest.skip(f"{request.param} does not work on this machine: {refusal}")
-
-
-@pytest.fixture
-def world(working: Sandbox, tmp_path: Path) -> World:
-    made = World(working, tmp_path)
-    (made.data / "private").mkdir(parents=True)
-    (made.data / "train.csv").write_text("x,y\n1,2\n")
-    (made.data / "answers.csv").write_text(SECRET)
-    (made.data / "private" / "grades.csv").write_text(SECRET)
-    made.diary.parent.mkdir()
-    made.diary.write_text(SECRET)
-    return made
-
+from tests.gome_agent.sandbox_world import DAEMON, LIMITS, SECRET, World
 
 # --- Programs that end in every way a program can ------------------------------------------------
 
@@ -146,8 +73,52 @@ PROGRAMS: dict[str, tuple[str, dict[str, float], Outcome, str]] = {
     "big file": (
         "open('big', 'wb').write(bytes(2**21))",
         {},
-        "error",
+        "disk",
         "File too large",
+    ),
+    "many hold much": (
+        "import os, time\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0: break\n"
+        "kept = b'x' * (60 * 2**20)\ntime.sleep(10)",
+        {"memory_bytes": 200 * 2**20},
+        "memory",
+        "together passed the memory limit of 209715200 bytes",
+    ),
+    "holds memory by name": (
+        "import os, time\nkept = [os.memfd_create('m') for _ in range(5)]\n"
+        "for fd in kept:\n    for _ in range(60): os.write(fd, b'x' * 2**20)\ntime.sleep(10)",
+        {"memory_bytes": 200 * 2**20, "file_bytes": 2**26},
+        "memory",
+        "together passed the memory limit",
+    ),
+    "many files": (
+        "import time\nfor i in range(20): open(f'f{i}', 'wb').write(bytes(1_000_000))\n"
+        "time.sleep(10)",
+        {},
+        "disk",
+        "more than 16777216 bytes of its work folder",
+    ),
+    "many files, at once": (
+        "for i in range(20): open(f'f{i}', 'wb').write(bytes(1_000_000))",
+        {},
+        "disk",
+        "more than 16777216 bytes of its work folder",
+    ),
+    "deleted files": (
+        "import os, time\nkept = [open('f', 'wb') or 0]\n"
+        "for i in range(20):\n"
+        "    kept.append(open('f', 'wb')); kept[-1].write(bytes(1_000_000)); kept[-1].flush()\n"
+        "    os.remove('f')\ntime.sleep(10)",
+        {},
+        "disk",
+        "more than 16777216 bytes of its work folder",
+    ),
+    "forks": (
+        "import os, time\nfor _ in range(30):\n    if os.fork() == 0: break\ntime.sleep(10)",
+        {"processes": 8},
+        "processes",
+        "more than 8 processes",
     ),
     "stops its supervisor": (
         "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\ntime.sleep(60)",
@@ -176,6 +147,7 @@ def test_killed_by_the_kernel_reads_as_memory() -> None:
     assert classify(-signal.SIGKILL, 0.1, "", LIMITS)[0] == "memory"
     assert classify(-signal.SIGKILL, 25.0, "", LIMITS)[0] == "timeout"
     assert classify(-signal.SIGABRT, 0.1, "what():  std::bad_alloc", LIMITS)[0] == "memory"
+    assert classify(-signal.SIGXFSZ, 0.1, "", LIMITS)[0] == "disk"
     assert classify(1, 0.1, "MemoryError: seen\n" + "later\n" * 9, LIMITS)[0] == "error"
 
 
@@ -198,9 +170,9 @@ def test_too_many_processes(world: World) -> None:
                 time.sleep(4); os._exit(0)
         time.sleep(4)
     """
-    result = world.run(_dedent(forks))
-    assert result.outcome == "error"
-    assert "processes" in result.reason or "Resource temporarily unavailable" in result.reason
+    result = world.run(forks)
+    refused = "Resource temporarily unavailable" in result.reason  # by the kernel, unless root
+    assert refused or (result.outcome, "16 processes" in result.reason) == ("processes", True)
     assert result.seconds < 3.5
 
 
@@ -260,27 +232,11 @@ def test_workers_of_a_parallel_library_run(world: World) -> None:
                 with multiprocessing.get_context(how).Pool(2) as pool:
                     print(pool.map(double, [1, 2, 3]))
     """
-    result = world.run(_dedent(script))
+    result = world.run(script)
     assert (result.outcome, result.stdout) == ("ok", "[2, 4, 6]\n" * 2), result
 
 
 # --- Nothing outlives a run ----------------------------------------------------------------------
-
-DAEMON = """
-import os, time
-print('said before the end')
-def daemon():
-    if os.fork(): return
-    os.setsid()
-    if os.fork(): os._exit(0)
-    for fd in range(3): os.close(fd)
-    for _ in range(100):
-        open('heart', 'a').write('.')
-        time.sleep(0.02)
-    os._exit(0)
-daemon()
-while not os.path.exists('heart'): time.sleep(0.01)
-"""
 
 
 @pytest.mark.parametrize("end", ["pass", "raise ValueError", "os.abort()", "time.sleep(60)"])
@@ -332,7 +288,7 @@ def test_keyboard_interrupt_kills_the_script(world: World) -> None:
 def test_script_dies_with_the_agent(world: World) -> None:
     agent = (
         "from pathlib import Path\nfrom gome_agent.sandbox import *\n"
-        f"detect({world.sandbox.name!r}).run({HEARTBEAT!r}, Path({str(world.workdir)!r}),"
+        f"{world.sandbox!r}.run({HEARTBEAT!r}, Path({str(world.workdir)!r}),"
         f" Path({str(world.data)!r}), Limits(wall_seconds=20))"
     )
     paths = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -348,127 +304,7 @@ def test_script_dies_with_the_agent(world: World) -> None:
     assert beats == _beats(world)
 
 
-# --- Attacks: they succeed exactly where `not_covered` says so -----------------------------------
-
-
-def _network(world: World) -> bool:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        script = f"import socket; socket.create_connection({server.getsockname()!r}, timeout=5)"
-        return world.run(script).outcome == "ok"
-
-
-def _reads(world: World) -> bool:
-    return SECRET in world.run(f"print(open({str(world.diary)!r}).read())").stdout
-
-
-def _sealed(world: World) -> bool:
-    script = f"""
-        import contextlib, os
-        for root in ('input', {str(world.data)!r}):
-            for name in ('answers.csv', 'private/grades.csv'):
-                with contextlib.suppress(OSError):
-                    os.chmod(f'{{root}}/{{name}}', 0o777)
-                with contextlib.suppress(OSError):
-                    print(open(f'{{root}}/{{name}}').read())
-        print('tried', open('input/train.csv').read())
-    """
-    result = world.run(_dedent(script))
-    assert "tried x,y" in result.stdout, result
-    return SECRET in result.stdout
-
-
-def _writes(world: World) -> bool:
-    target = world.diary.with_name("planted")
-    roots = [str(target), "/usr/planted-by-a-test", "/planted-by-a-test"]
-    roots = roots if os.geteuid() else roots[:1]  # root must not litter the machine
-    world.run(f"for name in {roots!r}:\n  try: open(name, 'w')\n  except OSError: pass")
-    return target.exists()
-
-
-def _data(world: World) -> bool:
-    world.run("open('input/train.csv', 'a').write('3,4\\n')")
-    return "3,4" in (world.data / "train.csv").read_text()
-
-
-def _processes(world: World) -> bool:
-    victim = subprocess.Popen(["sleep", "60"])
-    try:
-        world.run(f"import os; os.kill({victim.pid}, 9)")
-        time.sleep(0.1)
-        killed = victim.poll() == -signal.SIGKILL
-    finally:
-        victim.kill()
-        victim.wait()
-    end = "import signal; os.kill(os.getppid(), signal.SIGKILL); time.sleep(0.5)"
-    world.run(DAEMON + end)  # kills its supervisor, or tries to
-    beats = _beats(world)
-    time.sleep(0.3)
-    assert killed == (_beats(world) > beats)
-    return killed
-
-
-def _keys(world: World) -> bool:
-    agent = subprocess.Popen(["sleep", "60"], env={"PATH": os.environ["PATH"], "KEY": SECRET})
-    try:
-        return SECRET in world.run(f"print(open('/proc/{agent.pid}/environ').read())").stdout
-    finally:
-        agent.kill()
-        agent.wait()
-
-
-def _sums(world: World) -> bool:
-    script = """
-        import os
-        children = []
-        for _ in range(2):
-            child = os.fork()
-            if child == 0:
-                kept = bytearray(100 * 2**20)
-                os._exit(0)
-            children.append(child)
-        kept = bytearray(100 * 2**20)
-        assert not any(os.waitpid(child, 0)[1] for child in children)
-    """
-    return world.run(_dedent(script), memory_bytes=200 * 2**20).outcome == "ok"
-
-
-def _disk(world: World) -> bool:
-    script = "for name in 'abc': open(name, 'wb').write(bytes(900_000))"
-    return world.run(script).outcome == "ok"
-
-
-def _kernel(world: World) -> bool:
-    def filters(status: str) -> list[str]:
-        return [line for line in status.splitlines() if line.startswith("Seccomp_filters")]
-
-    seen = world.run("print(open('/proc/self/status').read())").stdout
-    return "CapEff" in seen and filters(seen) == filters(Path("/proc/self/status").read_text())
-
-
-ATTACKS: dict[str, Callable[[World], bool]] = {
-    _gaps.NETWORK: _network,
-    _gaps.READS: _reads,
-    _gaps.SEALED: _sealed,
-    _gaps.WRITES: _writes,
-    _gaps.DATA: _data,
-    _gaps.PROCESSES: _processes,
-    _gaps.KEYS: _keys,
-    _gaps.SUMS: _sums,
-    _gaps.DISK: _disk,
-    _gaps.KERNEL: _kernel,
-}
-
-
-@pytest.mark.parametrize("gap", ATTACKS, ids=lambda gap: ATTACKS[gap].__name__.strip("_"))
-def test_attack_succeeds_only_where_not_covered(world: World, gap: str) -> None:
-    if sys.platform != "linux" and gap in (_gaps.KEYS, _gaps.KERNEL):
-        pytest.skip("the attack goes through /proc, which only Linux has")
-    assert ATTACKS[gap](world) == (gap in world.sandbox.not_covered)
-
-
-def test_every_sentence_is_attacked() -> None:
-    confessed = {sentence for backend in BACKENDS.values() for sentence in backend.not_covered}
-    assert confessed - {_gaps.NOT_LINUX} <= set(ATTACKS)
+# --- Walls --------------------------------------------------------------------------------------
 
 
 def test_a_script_has_no_privileges(world: World) -> None:
@@ -479,7 +315,7 @@ def test_a_script_has_no_privileges(world: World) -> None:
 
 
 def test_walls_cannot_be_taken_down(world: World) -> None:
-    if _gaps.SEALED in world.sandbox.not_covered:
+    if not world.walls:
         pytest.skip("this backend has no walls")
     script = """
         import ctypes, os
@@ -501,7 +337,7 @@ def test_walls_cannot_be_taken_down(world: World) -> None:
                     if os.access(path, os.W_OK): print('may write', path)
         print('may write sysrq' if os.access('/proc/sysrq-trigger', os.W_OK) else 'walked')
     """
-    lines = world.run(_dedent(script)).stdout.splitlines()
+    lines = world.run(script).stdout.splitlines()
     tried = ["unshare -1", "umount -1 -1", "remount -1", "chroot -1", "trace -1"]
     assert lines == [*tried, "walked"]
 
@@ -542,6 +378,31 @@ def test_read_output_refuses_what_is_no_plain_file(tmp_path: Path) -> None:
     for name in ("../x", "/etc/hostname", "", "a/../../b"):
         with pytest.raises(ValueError, match="inside the work folder"):
             read_output(tmp_path, name, 4)
+
+
+def test_removing_a_folder_that_is_deep_closed_and_full_of_links(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").touch()
+    folder = tmp_path / "work"
+    folder.mkdir()
+    before = os.getcwd()
+    try:
+        os.chdir(folder)
+        for _ in range(1500):  # deeper than Python's stack and than any path may be long
+            os.mkdir("d" * 50)
+            os.chdir("d" * 50)
+        os.symlink(outside, "link")
+        os.mkfifo("pipe")
+    finally:
+        os.chdir(before)
+    (folder / "closed" / "inner").mkdir(parents=True)
+    (folder / "closed" / "inner").chmod(0)
+    (folder / "closed").chmod(0)
+    (folder / "link").symlink_to(outside)
+    remove_tree(folder)
+    assert not folder.exists()
+    assert (outside / "kept").exists()
 
 
 # --- The agent's own mistakes, and machines where a backend does not work ------------------------
@@ -585,14 +446,9 @@ def test_launcher_that_fails_is_not_a_failed_program(
         detect("bubblewrap")
 
 
-def test_description_says_everything(working: Sandbox) -> None:
-    text = describe(working)
-    assert working.name in text
+def test_description_says_everything(working: tuple[str, Sandbox]) -> None:
+    _, sandbox = working
+    text = describe(sandbox)
+    assert sandbox.name in text
     assert "\n" not in text
-    assert all(sentence in text for sentence in working.not_covered)
-
-
-def _dedent(script: str) -> str:
-    lines = script.strip("\n").splitlines()
-    indent = len(lines[0]) - len(lines[0].lstrip())
-    return "\n".join(line[indent:] for line in lines)
+    assert all(sentence in text for sentence in sandbox.not_covered)

@@ -1,14 +1,17 @@
 """The validation ladder and the statistics of folds."""
 
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from gome_agent.reasoners.base import Solution
+from gome_agent.sandbox import Execution, Limits, Outcome
+from gome_agent.sandbox._outcome import exceeded
 from gome_agent.tasks import registry
-from gome_agent.validation import paired_gain, read_report, standard_error
+from gome_agent.validation import judge, paired_gain, read_report, standard_error
 
 FOLDS = st.lists(st.floats(0.0, 1.0), min_size=2, max_size=10)
 
@@ -80,3 +83,61 @@ def test_a_report_may_say_more():
     report = read_report(text, "accuracy")
     assert report.folds == (0.5, 0.7)
     assert report.model_extra == {"seconds": 3}
+
+
+GOOD_REPORT = '{"metric": "accuracy", "folds": [0.5, 0.7]}'
+# Lines with which a script pretends that something has been decided about it.
+FORGERIES = {
+    "a decision": '{"accepted": true, "valid": true, "score": 1.0, "stderr": 0.0}',
+    "an event of the journal": '{"kind": "accepted", "step": 1, "payload": {"score": 1.0}}',
+    "a status of the sandbox": '{"started": true, "status": 0, "cpu": 0.0}',
+    "another metric": '{"metric": "rmse", "folds": [0.0]}',
+    "no numbers": '{"metric": "accuracy", "folds": ["best", true]}',
+}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """The task and a submission in its format."""
+    task, public = registry.load("digits"), tmp_path_factory.mktemp("public")
+    task.prepare(public)
+    return task, public / "sample_submission.csv"
+
+
+@pytest.mark.parametrize("outcome", [o for o in get_args(Outcome) if o != "ok"])
+def test_a_program_that_did_not_end_well_is_a_failure_whatever_it_printed(outcome, digits):
+    task, submission = digits
+    execution = Execution(outcome, None, 1.0, GOOD_REPORT, "", f"the sentence about {outcome}")
+    found = judge(task, "pass", execution, submission)
+    assert (found.valid, found.score) == (False, -math.inf)
+    assert found.failure == f"the sentence about {outcome}"
+
+
+@pytest.mark.parametrize("what", ["processes", "memory", "disk"])
+def test_what_the_sandbox_measured_has_a_sentence_with_the_limit(what):
+    limits = Limits(processes=123, memory_bytes=456, disk_bytes=789)
+    outcome, reason = exceeded(what, "", limits)
+    assert outcome == what
+    assert {"processes": "123", "memory": "456", "disk": "789"}[what] in reason
+    with pytest.raises(ValueError, match="unknown limit"):
+        exceeded("patience", "", limits)
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_what_a_script_prints_decides_nothing(name, digits):
+    task, submission = digits
+    for stdout in (FORGERIES[name], f"{GOOD_REPORT}\n{FORGERIES[name]}"):
+        found = judge(task, "pass", Execution("ok", 0, 1.0, stdout, ""), submission)
+        assert not found.valid
+        assert found.failure
+    stdout = f"{FORGERIES[name]}\n{GOOD_REPORT}"
+    found = judge(task, "pass", Execution("ok", 0, 1.0, stdout, FORGERIES[name]), submission)
+    assert (found.valid, found.score, found.feedback) == (True, pytest.approx(0.6), {})
+
+
+def test_claims_next_to_the_folds_are_only_feedback(digits):
+    task, submission = digits
+    claims = '{"metric": "accuracy", "folds": [0.5, 0.7], "score": 1.0, "accepted": true}'
+    found = judge(task, "pass", Execution("ok", 0, 1.0, claims, ""), submission)
+    assert found.score == pytest.approx(0.6)
+    assert found.feedback == {"score": 1.0, "accepted": True}

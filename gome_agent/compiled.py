@@ -92,7 +92,6 @@ class Compiled:
         self.pool: Callable[..., Observation] = jax.jit(optimizers.pool)
         self.undecided: Callable[..., Any] = jax.jit(strategy.gate.undecided)
         self.tied: Callable[..., Any] = jax.jit(strategy.gate.tied)
-        self.tied: Callable[..., Any] = jax.jit(strategy.gate.tied)
 
     def ask(self, run: Run, number: int) -> Asked:
         """One of the first expansions of a run; those that follow come with settled steps."""

@@ -247,7 +247,9 @@ class Agent:
             made = partial(failed, str(failure) or type(failure).__name__)
         self.state = self.state._replace(policy=asked.policy)
         self._begun += 1
-        self._under_way.append(UnderWay(number, asked, parent, other, before, order.brief, proposed, made))
+        self._under_way.append(
+            UnderWay(number, asked, parent, other, before, order.brief, proposed, made)
+        )
 
     def _directed(self, asked: Asked, order: Order) -> tuple[Proposed, Order]:
         """The update along a diagnosis, and the order to carry the best of it out.
@@ -338,17 +340,9 @@ class Agent:
             return made.solution, self._compiled.miss(self.state, proposal), base
         moved = self._directions.amounts(one.number, made.edit)
         params = base + (moved if one.proposed is None else moved * one.proposed.update)
-        solution, settled = self._bench.settle(
-            one.number,
-            self.state,
-            proposal,
-            params,
-            made.solution,
-            one.parent,
-            one.before,
-            lambda: self._maker.prefers(one, made.solution),
-        )
-        return solution, settled, params
+        prefers = partial(self._maker.prefers, one, made.solution)
+        settled = self._bench.settle(one, self.state, proposal, params, made.solution, prefers)
+        return *settled, params
 
     # -- book-keeping --------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,6 +24,23 @@ from optimizers import Observation, Proposal, Run, Strategy
 
 FRESH_SPLIT = 1_000_000
 """Replicate whose split decides between finalists: beyond any number that a gate asks for."""
+
+
+class Begun(Protocol):
+    """What the bench has to know of a step."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def parent(self) -> int | None:
+        """Step of the (first) parent of its candidate."""
+        ...
+
+    @property
+    def before(self) -> Solution | None:
+        """What is known of that parent."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -52,30 +69,27 @@ class Bench:
 
     def settle(
         self,
-        number: int,
+        step: Begun,
         run: Run,
         proposal: Proposal,
         params: np.ndarray,
         solution: Solution,
-        parent: int | None,
-        before: Solution | None,
         prefers: Callable[[], bool],
     ) -> tuple[Solution, Settled]:
         """Settle the step of a candidate, after as many measurements more as the gate wants.
 
         Args:
-          number: of the step.
+          step: as it was begun.
           run: the state that it is settled in.
           proposal: as it was proposed.
           params: where the candidate ended up.
           solution: its first measurement.
-          parent: step of its (first) parent.
-          before: what is known of that parent.
           prefers: asks for a comparison of the two programs, where the gate wants one.
 
         Returns:
           What is known of the candidate now, and the settled step.
         """
+        number, parent, before = step.number, step.parent, step.before
         seen = self._compare(params, solution, before)
         gate = self.strategy.gate
         by_score = gate.replicates == 1 and not gate.compares

@@ -307,7 +307,9 @@ def test_nothing_is_criticized_where_nothing_was_found():
     assert model.purposes == ["diagnose"]
 
 
-def test_in_the_loop_a_directed_step_takes_two_calls_and_the_lexicon_learns_what_was_done(tmp_path):
+def test_in_the_loop_a_directed_step_takes_three_calls_and_the_lexicon_learns_what_was_done(
+    tmp_path,
+):
     class Meter:
         """One more accepted script is one point more."""
 
@@ -324,6 +326,7 @@ def test_in_the_loop_a_directed_step_takes_two_calls_and_the_lexicon_learns_what
                 patch.format(1, 2) + json.dumps(reworded),
                 patch.format(2, 3) + json.dumps({"applied": [1]}),
             ],
+            "judge": [VERDICT],
         }
     )
     with Journal.create(tmp_path / "journal.sqlite") as journal:
@@ -339,7 +342,7 @@ def test_in_the_loop_a_directed_step_takes_two_calls_and_the_lexicon_learns_what
         result = agent.run()
     assert [step.accepted for step in result.steps] == [True] * 3
     assert result.best.edit.script == "b = 3"
-    assert model.purposes[1:] == ["diagnose", "edit", "diagnose", "edit"]
+    assert model.purposes == ["draft", "judge", *["diagnose", "edit", "judge"] * 2]
     assert result.steps[1].edit.applied[0].statement == "Prune to depth 4"
     learned = {directive.statement for directive in agent.lexicon.directives}
     assert {"Prune the trees", "Prune to depth 4", "Drop columns"} <= learned

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gome_agent.models._loading import load
 from optimizers.textual import Embedder, cached, unit_rows
 
 
@@ -22,7 +23,8 @@ def litellm_embedder(model: str, batch: int = 256, **options: Any) -> Embedder:
       **options: passed on to `litellm.embedding`: api_key, api_base, dimensions, timeout.
 
     Returns:
-      An embedder with unit rows. Errors of litellm pass through.
+      An embedder with unit rows. Errors of litellm pass through; without litellm its first use
+      raises `ModelMisconfigured`.
 
     Raises:
       ValueError: `batch` is not positive.
@@ -31,8 +33,7 @@ def litellm_embedder(model: str, batch: int = 256, **options: Any) -> Embedder:
         raise ValueError(f"`batch` is a number of texts per request, got {batch}")
 
     def embed(texts: Sequence[str], /) -> np.ndarray:
-        import litellm  # pyright: ignore[reportMissingImports]  # slow, and not everyone has it
-
+        litellm = load()
         rows: list[Any] = []
         for start in range(0, len(texts), batch):
             asked = list(texts[start : start + batch])

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from gome_agent.models._failures import ParameterRefused, meaning
-from gome_agent.models._loading import load, unknown_provider
+from gome_agent.models._loading import load, nearest, unknown_provider
 from gome_agent.models._prices import Prices, Quote
 from gome_agent.models._retry import Passing, Timing, persist, within
 from gome_agent.models.base import (
@@ -191,6 +191,8 @@ class LiteLLMModel:
                 raise
             except Exception as error:
                 failure = meaning(error, self._name, parameters.keys())
+                if getattr(error, "status_code", None) == 404:
+                    failure = ModelMisconfigured(f"{failure}{nearest(self._name)}")
             if not isinstance(failure, ParameterRefused):
                 raise failure
             self._leave_out(failure)

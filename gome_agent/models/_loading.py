@@ -30,6 +30,16 @@ def load() -> ModuleType:
     return litellm
 
 
+def nearest(name: str) -> str:
+    """A hint at the model of the same provider with the most similar name; empty if none is."""
+    provider, slash, model = name.rpartition("/")
+    litellm = load()
+    names = litellm.models_by_provider.get(provider, ()) if provider else litellm.model_cost
+    known = sorted(known.removeprefix(f"{provider}/") for known in names)
+    near = difflib.get_close_matches(model, known, n=1, cutoff=0.6)
+    return f" Did you mean `{provider}{slash}{near[0]}`?" if near and near[0] != model else ""
+
+
 def unknown_provider(name: str, litellm: ModuleType) -> str:
     """One sentence on a model whose name begins with no provider, with the nearest that exists."""
     provider, _, _ = name.partition("/")

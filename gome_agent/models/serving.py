@@ -332,7 +332,7 @@ def _embeddings(body: Mapping[str, Any]) -> dict[str, Any]:
     data = [
         {"object": "embedding", "index": i, "embedding": [float(x) for x in row]}
         for i, row in enumerate(rows)
-    ]
+    ][::-1]  # in any order: the index says which is which
     tokens = sum(len(text) // 4 + 1 for text in texts)
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "model": body.get("model", ""), "data": data, "usage": usage}

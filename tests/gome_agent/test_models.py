@@ -374,6 +374,15 @@ def test_a_model_is_checked_without_a_request(monkeypatch):
         assert model.ask(ASK, 30.0).reply == "fine"
 
 
+def test_an_unknown_model_is_told_with_the_nearest():
+    hint = "Did you mean `openai/gpt-5-mini`"
+    with (
+        served(faults="404", name="openai/gpt-5-mni") as (model, _),
+        pytest.raises(ModelMisconfigured, match=hint),
+    ):
+        model.ask(ASK, 5.0)
+
+
 @pytest.mark.parametrize(
     "options",
     [

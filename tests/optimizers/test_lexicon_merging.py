@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, strategies as st
 
 from gome_agent.embedding import litellm_embedder
+from gome_agent.models.serving import ScriptedServer
 from optimizers import Directive, Lexicon, Merged, Suggestion, cached, encode, hashed_ngrams
 from optimizers.textual import unit_rows
 from optimizers.textual._guard import contradict, read
@@ -222,23 +222,21 @@ def test_unit_rows_neither_overflow_nor_vanish(scale):
     np.testing.assert_allclose(unit_rows([[3 * scale, -4 * scale]], 1), [[0.6, -0.8]], rtol=1e-6)
 
 
-def test_litellm_is_asked_in_batches_once_per_text(monkeypatch):
-    requests = []
-
-    def embedding(model, input, **options):
-        requests.append((model, input, options))
-        data = [{"index": i, "embedding": [float(len(t)), 1.0]} for i, t in enumerate(input)]
-        return SimpleNamespace(data=data[::-1])  # in any order
-
-    monkeypatch.setitem(__import__("sys").modules, "litellm", SimpleNamespace(embedding=embedding))
-    embed = litellm_embedder("some/model", batch=2, dimensions=2)
-    rows = embed(["a", "bb", "cccc"])
-    np.testing.assert_array_equal(rows, unit_rows([[1, 1], [2, 1], [4, 1]], 3))
-    embed(["bb"])
-    assert requests == [
-        ("some/model", ["a", "bb"], {"dimensions": 2}),
-        ("some/model", ["cccc"], {"dimensions": 2}),
-    ]
+def test_litellm_is_asked_in_batches_once_per_text():
+    texts = ["a word", "two words", "a longer text"]
+    with ScriptedServer(lambda body: "") as server:
+        embed = litellm_embedder(
+            "openai/text-embedding-3-small",
+            batch=2,
+            dimensions=64,
+            api_base=server.url,
+            api_key="none",
+        )
+        rows = embed(texts)
+        embed(texts[1:2])
+    np.testing.assert_allclose(rows, unit_rows(hashed_ngrams(64)(texts), 3), atol=1e-6)
+    assert [body["input"] for body in server.requests] == [texts[:2], texts[2:]]
+    assert all(body["dimensions"] == 64 for body in server.requests)
 
 
 def test_litellm_batches_are_positive():

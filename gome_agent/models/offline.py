@@ -27,14 +27,15 @@ from gome_agent.reasoners._asking import AGAIN
 from gome_agent.reasoners.base import (
     Attempt,
     Brief,
-    Judges,
     NoEdit,
     Refines,
     Solution,
     script_digest,
 )
 from gome_agent.reasoners.expert import Expert
-from gome_agent.schemas import Diagnosis, Edit
+from gome_agent.reasoners.expert.plan import NoPlan, Plan
+from gome_agent.reasoners.expert.render import UnknownMetric, render
+from gome_agent.schemas import Diagnosis, Edit, Verdict
 from gome_agent.tasks.base import Task
 
 DEFAULT_SECONDS = 300.0
@@ -109,9 +110,23 @@ class ExpertResponder:
                 )
             case "critique":
                 return json.dumps({"rewritten": []})  # all stay as they were
-            case "judge" if isinstance(expert, Judges):
-                return expert.judge(brief, parent).model_dump_json()
+            case "judge":
+                return self._judged(parent).model_dump_json()
         return _CANNOT_TELL
+
+    def _judged(self, solution: Solution) -> Verdict:
+        """Trust in a script that is, to the letter, what its plan renders."""
+        try:
+            rendered = render(Plan.from_script(solution.script), self._task.facts)
+        except (NoPlan, UnknownMetric) as error:
+            return Verdict(aligned=False, evidence=str(error))
+        if rendered != solution.script:
+            return Verdict(aligned=False, evidence="the script is not what its plan renders")
+        return Verdict(
+            aligned=True,
+            evidence="the script is what its plan renders: preprocessing is fitted within each "
+            "fold, and the same function predicts validation and test rows",
+        )
 
     def _brief(self, asked: Asked, prompt: str) -> Brief:
         return Brief(

@@ -12,12 +12,23 @@ from gome_agent.reasoners.expert.entries import (
     has_values,
     when,
 )
-from gome_agent.reasoners.expert.plan import Plan
+from gome_agent.reasoners.expert.plan import Family, Plan
 
 
 def _seeded(plan: Plan) -> bool:
     return plan.family in SEEDED or (plan.family == "boosting" and plan.columns < 0)
 
+
+PARTNERS: tuple[tuple[Family, str], ...] = (
+    ("linear", "a regularised linear model"),
+    ("extra_trees", "extremely randomised trees"),
+    ("boosting", "gradient-boosted trees"),
+    ("svm", "a support vector machine"),
+    ("mlp", "a small neural network"),
+    ("knn", "nearest neighbours"),
+    ("nystroem", "a linear model on a sampled radial kernel"),
+    ("torch", "a residual network in torch"),
+)
 
 ENSEMBLES: tuple[Entry, ...] = (
     entry(
@@ -57,16 +68,7 @@ ENSEMBLES: tuple[Entry, ...] = (
             blend(name),
             evidence_ensembles.blend(name),
         )
-        for name, words in (
-            ("linear", "a regularised linear model"),
-            ("extra_trees", "extremely randomised trees"),
-            ("boosting", "gradient-boosted trees"),
-            ("svm", "a support vector machine"),
-            ("mlp", "a small neural network"),
-            ("knn", "nearest neighbours"),
-            ("nystroem", "a linear model on a sampled radial kernel"),
-            ("torch", "a residual network in torch"),
-        )
+        for name, words in PARTNERS
     ),
     entry(
         "ensemble",

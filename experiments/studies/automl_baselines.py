@@ -2,9 +2,10 @@
 
     python -P automl_baselines.py METHOD PUBLIC SUBMISSION < problem.json
 
-It is run by its path (-P keeps its folder off the import path) and needs nothing of ours: FLAML lives in an environment of its own.
-The problem is `Problem` as JSON; the last line of output is a JSON object with `validation` (in the
-metric's own units, null if none was made) and `evaluations`. Methods:
+It is run by its path (-P keeps its folder off the import path) and needs nothing of ours: FLAML
+lives in an environment of its own. The problem is `Problem` as JSON; the last line of output is a
+JSON object with `validation` (in the metric's own units, null if none was made) and `evaluations`.
+Methods:
 
     hgb            scikit-learn's histogram gradient boosting with its defaults, categories told
     random_search  random draws of a pipeline over boosting, forest and linear model, five folds

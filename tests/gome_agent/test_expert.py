@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -36,9 +34,10 @@ from gome_agent.reasoners.expert.directives import CATALOGUE
 from gome_agent.reasoners.expert.reading import read
 from gome_agent.reasoners.expert.render import SCORES, UnknownMetric
 from gome_agent.sandbox import Limits, ProcessSandbox
-from gome_agent.schemas import Diagnosis, Directive, Edit, ScriptReport
+from gome_agent.schemas import Diagnosis, Directive, Edit
 from gome_agent.tasks import metrics
 from gome_agent.tasks.base import Metric, TaskFacts
+from tests.gome_agent.scripts import run_scripts
 from tests.statistical import assert_exceeds
 
 EXPERT = Expert()
@@ -46,21 +45,6 @@ FAMILIES = (
     "linear", "knn", "svm", "nystroem", "gp", "forest", "extra_trees", "boosting", "mlp",
 )  # fmt: skip
 DESCRIPTION = "- `grade`: poor, fair, good, very good (worst to best)\n- `place`: where it was"
-
-RUNNER = """
-import contextlib, io, json, os, runpy, sys, traceback, warnings
-warnings.simplefilter("ignore")
-for folder in sys.argv[1:]:
-    os.chdir(folder)
-    out, failure = io.StringIO(), ""
-    try:
-        with contextlib.redirect_stdout(out):
-            runpy.run_path("solution.py", run_name="__main__")
-    except Exception:
-        failure = traceback.format_exc()
-    with open("result.json", "w") as file:
-        json.dump({"stdout": out.getvalue(), "failure": failure}, file)
-"""
 
 
 def _facts(name: str) -> TaskFacts:
@@ -160,44 +144,9 @@ def _brief(name: str, public: dict[str, Path], **changes: object) -> Brief:
 
 
 def _run(scripts: list[tuple[str, str]], public: dict[str, Path], folder: Path) -> list[Solution]:
-    """Run (task, script) pairs one after the other in one plain subprocess."""
-    places = []
-    for number, (name, script) in enumerate(scripts):
-        place = folder / str(number)
-        place.mkdir(parents=True)
-        (place / "input").symlink_to(public[name])
-        (place / "solution.py").write_text(script)
-        places.append(place)
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    subprocess.run(
-        [sys.executable, "-c", RUNNER, *map(str, places)],
-        env={**os.environ, **threads},
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    results = [json.loads((place / "result.json").read_text()) for place in places]
-    return [
-        _solution(TASKS[name], script, result)
-        for (name, script), result in zip(scripts, results, strict=True)
-    ]
-
-
-def _solution(facts: TaskFacts, script: str, result: dict[str, str]) -> Solution:
-    if result["failure"]:
-        return Solution(script, valid=False, failure="error", log=result["failure"])
-    report = ScriptReport.model_validate_json(result["stdout"].splitlines()[-1])
-    assert report.metric == facts.metric.name
-    return Solution(
-        script,
-        valid=True,
-        score=facts.metric.utility(float(np.mean(report.folds))),
-        stderr=float(np.std(report.folds, ddof=1) / np.sqrt(len(report.folds))),
-        folds=report.folds,
-        train_folds=report.train_folds,
-        feedback=dict(report.model_extra or {}),
-        seconds=float(report.model_extra["seconds"]),
-    )
+    """Run (task, script) pairs one after the other."""
+    jobs = [(TASKS[name], script, public[name]) for name, script in scripts]
+    return run_scripts(jobs, folder)
 
 
 @pytest.fixture(scope="session")

@@ -84,12 +84,16 @@ def family(name: Family) -> Change:
 
 
 def blend(name: Family) -> Change:
-    """Add a partner, or put it in the place of the last one when there are three."""
+    """Add a partner, or put it in the place of the last one when there are three.
+
+    The members are weighed out of fold unless they are stacked: a poor partner then gets little.
+    """
 
     def change(plan: Plan, reading: Reading) -> Mapping[str, object] | None:
         if name in (plan.family, *plan.partners) or not affordable(name, reading):
             return None
-        return {"partners": (*plan.partners[:2], name)}
+        how = "stack" if plan.blend == "stack" else "weights"
+        return {"partners": (*plan.partners[:2], name), "blend": how}
 
     return change
 

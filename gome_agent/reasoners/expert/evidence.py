@@ -30,25 +30,25 @@ def quality(name: str, reading: Reading) -> float:
     base = {
         "linear": 0.0,
         "knn": 0.15,
-        "svm": 0.35,
-        "mlp": 0.3,
+        "svm": 0.3,
+        "mlp": 0.15,
         "forest": 0.35,
         "extra_trees": 0.4,
         "boosting": 0.5,
-        "nystroem": 0.25,
+        "nystroem": 0.15,
         "gp": 0.4,
-        "torch": 0.35,
+        "torch": 0.25,
     }[name]
     if reading.homogeneous:
         base += {
-            "knn": 0.25,
             "svm": 0.3,
-            "mlp": 0.15,
+            "mlp": -0.05,
             "torch": 0.15,
-            "nystroem": 0.3,
+            "nystroem": -0.2,
             "gp": 0.3,
-            "extra_trees": 0.1,
+            "forest": -0.3,
+            "boosting": -0.3,
         }.get(name, 0.0)
-    if reading.facts.metric.name == "log_loss" and name in ("knn", "forest", "extra_trees"):
-        base -= 0.1  # votes are poor probabilities
+    if reading.facts.metric.name == "log_loss":  # votes are poor probabilities
+        base -= {"knn": 0.6, "forest": 0.1, "extra_trees": 0.15}.get(name, 0.0)
     return base - (0.1 if name == "boosting" and reading.rows < 500 else 0.0)

@@ -21,7 +21,8 @@ def blend(name: str) -> Weigh:
     def weigh(plan: Plan, reading: Reading) -> Evidence | None:
         worse = quality(plan.family, reading) - quality(name, reading)
         other_kind = (plan.family in TREES) != (name in TREES)
-        strength = 0.1 + (0.05 if other_kind else 0.0) - 0.3 * max(worse, 0.0)
+        strength = 0.07 + (0.05 if other_kind else 0.0) - 0.2 * max(worse, 0.0)
+        strength += 0.5 * max(-worse, 0.0)
         if plan.partners:
             now = min(quality(partner, reading) for partner in plan.partners)
             strength = 0.04 + 0.1 * (quality(name, reading) - now)

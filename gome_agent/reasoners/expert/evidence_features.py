@@ -37,13 +37,13 @@ def scaling(kind: str) -> Weigh:
         if plan.family in TREES:
             return None
         if kind == "none":
-            return Evidence(0.05, 0.5, "columns of one kind are best left in proportion")
+            return Evidence(0.2, 0.5, "columns of one kind are best left in proportion")
         if plan.scaling == "none" and not reading.homogeneous:
             strength = {"standard": 0.3, "power": 0.25, "quantile": 0.25}.get(kind, 0.0)
             return Evidence(strength, 0.8, "the model depends on the scale of its inputs")
         left_alone = plan.log_skewed or reading.homogeneous or kind == "standard"
         if reading.skew > 1 and not left_alone:
-            return Evidence(0.1, 0.4, f"a column has skewness {reading.skew:.1f}")
+            return Evidence(0.05, 0.4, f"a column has skewness {reading.skew:.1f}")
         return None
 
     return weigh
@@ -55,7 +55,7 @@ def log_skewed(plan: Plan, reading: Reading) -> Evidence | None:
         return Evidence(0.002, 0.3, f"{words}, which hardly matters to this model")
     if plan.scaling in ("power", "quantile"):
         return Evidence(0.02, 0.3, f"{words}, but the scaling deals with it already")
-    return Evidence(0.1, 0.6, words)
+    return Evidence(min(0.05 * reading.skew, 0.4), 0.6, words)
 
 
 def categorical(kind: str) -> Weigh:
@@ -102,12 +102,12 @@ def ratios(plan: Plan, reading: Reading) -> Evidence | None:
     if reading.homogeneous:
         return None
     words = "no model here forms ratios of columns by itself"
-    return Evidence(0.08 if plan.family in TREES else 0.06, 0.4, words)
+    return Evidence(0.12 if plan.family in TREES else 0.3, 0.5, words)
 
 
 def products(plan: Plan, reading: Reading) -> Evidence | None:
     if plan.family == "linear" and reading.gap < 0.2:
-        return Evidence(0.15, 0.5, f"a linear model that underfits (gap {reading.gap:.0%})")
+        return Evidence(0.1, 0.5, f"a linear model that underfits (gap {reading.gap:.0%})")
     return None if reading.homogeneous else Evidence(0.03, 0.3, "columns may act together")
 
 
@@ -117,7 +117,7 @@ def splines(plan: Plan, reading: Reading) -> Evidence | None:
         if reading.clue > 0.03:
             column, share = reading.clues[0]
             words += f"; {column} alone still explains {share:.0%} of what is left"
-        return Evidence(0.2 + 0.5 * min(reading.clue, 0.5), 0.6, words)
+        return Evidence(0.1 + 0.5 * min(reading.clue, 0.5), 0.6, words)
     return Evidence(-0.03, 0.4, "the model bends by itself")
 
 

@@ -87,7 +87,9 @@ def equal_weights(plan: Plan, reading: Reading) -> Evidence | None:
 
 def log_target(plan: Plan, reading: Reading) -> Evidence | None:
     if reading.facts.metric.name == "rmsle":
-        return Evidence(0.5, 0.9, "the metric compares logarithms")
+        # A straight line through logarithms of the target needs logarithms of its columns.
+        strength = 0.15 if plan.family == "linear" and reading.skew > 2 else 0.3
+        return Evidence(strength, 0.7, "the metric compares logarithms")
     words = f"the target has skewness {reading.target_skew:.1f}"
     if reading.spread > 0.3:
         words += f", and errors grow with it (rank correlation {reading.spread:.2f})"

@@ -53,7 +53,7 @@ _DATE_STEPS = [
     "for column in DATES:",
     '    day = pd.to_datetime(rows[column], errors="coerce", format="mixed", utc=True)',
     '    new[f"{column} days"] = (day - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)',
-    '    for part in ("year", "month", "day", "dayofweek", "dayofyear", "hour"):',
+    '    for part in ("year", "month", "day", "day_of_week", "day_of_year", "hour"):',
     '        new[f"{column} {part}"] = getattr(day.dt, part).astype(float)',
     "new = new.drop(columns=DATES)",
 ]

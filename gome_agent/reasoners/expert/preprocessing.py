@@ -14,7 +14,7 @@ def suited(plan: Plan, family: Family) -> Plan:
     trees needs a fill near the data, one scale, and levels that are not put in an order.
     """
     changes: dict[str, object] = {}
-    if plan.missing == "keep" and family != "boosting":
+    if plan.missing == "keep" and (family != "boosting" or reshaped(plan)):
         changes["missing"] = "median"
     if plan.categorical == "native" and (family != "boosting" or reshaped(plan)):
         changes["categorical"] = "onehot" if family in SMOOTH else "ordinal"

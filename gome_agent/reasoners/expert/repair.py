@@ -73,7 +73,7 @@ def _cause(name: str, says: str, *changes: tuple[str, Mapping[str, object]]) -> 
 CAUSES: tuple[Cause, ...] = (
     _cause(
         "too few rows of a class",
-        r"least populated class|fewer than|n_splits=|(members|samples) in (each|any) class"
+        r"least populated class|(fewer|less) than|n_splits=|(members|samples) in (each|any) class"
         r"|n_neighbors|at least \d+ samples|only one class|test_size",
         ("no part of the rows is held back", {"calibrate": False, "early_stopping": False}),
         (

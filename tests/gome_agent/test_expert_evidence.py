@@ -146,7 +146,10 @@ CASES = (
     Case("Leave out columns that the model does not use", _irrelevant, Plan(family="knn", folds=3)),
     Case("Take smaller steps in boosting", _noisy, _OVERFIT),
     Case("Shrink the leaves of boosted trees more", _noisy, _OVERFIT.change(l2=1)),
-    Case("Let a split of boosted trees choose among fewer columns", _noisy, _OVERFIT.change(columns=-1)),
+    Case(
+        "Let a split of boosted trees choose among fewer columns", _noisy,
+        _OVERFIT.change(columns=-1),
+    ),
     Case(
         "Stop training when rows that are held back are no longer predicted better",
         _noisy, _OVERFIT,

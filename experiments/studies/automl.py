@@ -55,7 +55,7 @@ class Config:
     """What is run."""
 
     tasks: tuple[str, ...] = ("cut", "diamonds", "digits", "housing", "visits")
-    strategies: tuple[str, ...] = ("gome", "hill_climb", "aide(drafts=3)", "auto")
+    strategies: tuple[str, ...] = ("gome", "hill_climb", "aide(drafts=3)")
     """The first one's time is what the searching baselines are given."""
     baselines: tuple[str, ...] = ("hgb", "random_search", "flaml")
     seeds: int = 5

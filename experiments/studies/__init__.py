@@ -28,6 +28,8 @@ _MODULES = {
     "paradigms": "experiments.studies.paradigms",
     "paradigms_real": "experiments.studies.paradigms_real",
     "hybrids": "experiments.studies.hybrids",
+    "automl": "experiments.studies.automl",
+    "reliability": "experiments.studies.reliability",
 }
 
 

@@ -43,7 +43,7 @@ class Remembered:
             files.mkdir(parents=True, exist_ok=True)
             (files / "solution.py").write_text(script, encoding="utf-8")
             shutil.copyfile(submission, files / "submission.csv")
-            return _load(saved)
+            return load_solution(saved)
         solution = self.inner.evaluate(script, step, seconds)
         if solution.valid:
             kept.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,8 @@ class Remembered:
         return solution
 
 
-def _load(path: Path) -> Solution:
+def load_solution(path: Path) -> Solution:
+    """A solution from the JSON of its fields."""
     fields = json.loads(path.read_text(encoding="utf-8"))
     fields["folds"], fields["train_folds"] = tuple(fields["folds"]), tuple(fields["train_folds"])
     return Solution(**fields)

@@ -10,9 +10,12 @@ from gome_agent.reasoners.expert.directives import CATALOGUE, Entry
 from gome_agent.reasoners.expert.plan import Plan
 from gome_agent.reasoners.expert.reading import Reading
 
-MODEL = ("family", "capacity", "regularisation", "rounds", "bag")
+MODEL = (
+    "family", "capacity", "regularisation", "rounds", "rate", "l2", "columns", "early_stopping",
+    "bag", "seeds",
+)  # fmt: skip
 """One part: levels belong to the family that they were tuned for."""
-_LEVELS = ("capacity", "regularisation", "rounds")
+_LEVELS = ("capacity", "regularisation", "rounds", "rate", "l2", "columns")
 
 
 def combinations(one: Plan, other: Plan, rng: np.random.Generator) -> Iterator[Plan]:
@@ -30,8 +33,9 @@ def combinations(one: Plan, other: Plan, rng: np.random.Generator) -> Iterator[P
         code = drawn ^ step
         taken = [name for i, part in enumerate(parts) if code >> i & 1 for name in part]
         child = one.change(**{name: getattr(other, name) for name in taken})
-        if child.partner == child.family:
-            child = child.change(partner="none")
+        if child.family in child.partners:
+            partners = tuple(name for name in child.partners if name != child.family)
+            child = child.change(partners=partners)
         if child not in (one, other):
             yield child
 

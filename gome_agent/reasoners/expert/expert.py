@@ -12,10 +12,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from gome_agent.reasoners.base import Brief, NoEdit, Ranked, Solution, script_digest
+from gome_agent.reasoners.expert.cost import cost
 from gome_agent.reasoners.expert.crossing import combinations, path
 from gome_agent.reasoners.expert.directives import BY_IDENTITY, CATALOGUE, Entry
 from gome_agent.reasoners.expert.evidence import Evidence
-from gome_agent.reasoners.expert.models import cost
 from gome_agent.reasoners.expert.plan import NoPlan, Plan
 from gome_agent.reasoners.expert.reading import Reading, read, sniff
 from gome_agent.reasoners.expert.render import UnknownMetric, render
@@ -237,6 +237,18 @@ def _summary(plan: Plan, reading: Reading, parent: Solution) -> str:
         f"standard error {reading.noise:.1%} of the error",
         f"{reading.time_share:.0%} of the time limit",
     ]
+    if reading.hunger > 0.02:
+        lines.append(
+            f"half of the rows cost {reading.hunger:.0%} more error, a quarter "
+            f"{reading.early_hunger:.0%}"
+        )
+    if abs(reading.trend) > 0.2:
+        lines.append(f"residuals go with the prediction (rank correlation {reading.trend:.2f})")
+    if reading.lag > 0.2:
+        lines.append(
+            f"neighbouring rows err alike (correlation {reading.lag:.2f}), so that shuffled folds "
+            "may promise too much"
+        )
     return "; ".join([*lines, reading.worst_pair] if reading.worst_pair else lines) + "."
 
 

@@ -1,22 +1,38 @@
-"""The columns a plan gives to its model, as source text: derived columns and preprocessing."""
+"""The columns a plan derives before anything is fitted, as source text."""
 
 from __future__ import annotations
 
-from gome_agent.reasoners.expert.models import call, literal
+from gome_agent.reasoners.expert.models import listing, literal
 from gome_agent.reasoners.expert.plan import Plan
 from gome_agent.tasks.base import TaskFacts
 
 _COLUMNS = """\
 numeric = list(X.select_dtypes("number"))
-categorical = [column for column in X if column not in numeric]"""
+categorical = [column for column in X if column not in numeric%s]"""
 
 
 def columns(plan: Plan, facts: TaskFacts) -> str:
     """Source that makes `X`, `X_test`, `numeric` and `categorical`."""
+    plan = plan.change(
+        dates=[c for c in plan.dates if c not in plan.drop],
+        texts=[c for c in plan.texts if c not in plan.drop],
+        crosses=[pair for pair in plan.crosses if not set(pair) & {*plan.drop, *plan.texts}],
+        orders=[order for order in plan.orders if order[0] not in plan.drop],
+    )
+    lists = [listing("DROP", map(literal, plan.drop))] if plan.drop else []
+    lists += [listing("TEXTS", map(literal, plan.texts))] if plan.texts else []
+    lists += [listing("DATES", map(literal, plan.dates))] if plan.dates else []
+    special = " + DATES" * bool(plan.dates) + " + TEXTS" * bool(plan.texts)
+    kinds = _COLUMNS % special
+    left = " + DROP" if plan.drop else ""
+    tables = f"train.drop(columns=[ID, TARGET]{left}), test.drop(columns=[ID]{left})"
+    start = "\n".join([*lists, f"X, X_test = {tables}", kinds])
     known, steps = _derived(plan, facts)
-    start = f"X, X_test = train.drop(columns=[ID, TARGET]), test.drop(columns=[ID])\n{_COLUMNS}"
     if plan.categorical != "drop":
-        steps.append('new[categorical] = rows[categorical].astype(object).fillna("?").astype(str)')
+        words = "categorical + CROSSED" if plan.crosses else "categorical"
+        steps.append(f'new[{words}] = new[{words}].astype(object).fillna("?").astype(str)')
+    if plan.texts:
+        steps.append('new[TEXTS] = rows[TEXTS].fillna("").astype(str)')
     if plan.orders:
         steps += [
             "for column, levels in ORDERS.items():",
@@ -29,8 +45,18 @@ def columns(plan: Plan, facts: TaskFacts) -> str:
         "\n".join([start, *known])
         + '\n\n\ndef engineer(rows):\n    """The columns that the model sees."""\n'
         + f"    new = rows.copy()\n{body}    return new\n\n\n"
-        + f"X, X_test = engineer(X), engineer(X_test)\n{_COLUMNS}"
+        + f"X, X_test = engineer(X), engineer(X_test)\n{kinds}"
     )
+
+
+_DATE_STEPS = [
+    "for column in DATES:",
+    '    day = pd.to_datetime(rows[column], errors="coerce", format="mixed", utc=True)',
+    '    new[f"{column} days"] = (day - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)',
+    '    for part in ("year", "month", "day", "day_of_week", "day_of_year", "hour"):',
+    '        new[f"{column} {part}"] = getattr(day.dt, part).astype(float)',
+    "new = new.drop(columns=DATES)",
+]
 
 
 def _derived(plan: Plan, facts: TaskFacts) -> tuple[list[str], list[str]]:
@@ -40,6 +66,13 @@ def _derived(plan: Plan, facts: TaskFacts) -> tuple[list[str], list[str]]:
     if plan.orders:
         listed = (f"    {literal(c)}: {literal(list(levels))},\n" for c, levels in plan.orders)
         known.append(f"ORDERS = {{  # as the description lists them\n{''.join(listed)}}}")
+    if plan.dates:
+        steps += _DATE_STEPS
+    if plan.crosses:
+        known.append(listing("PAIRS", (literal(list(pair)) for pair in plan.crosses)))
+        known.append('CROSSED = [f"{a} x {b}" for a, b in PAIRS]')
+        steps.append("for name, (a, b) in zip(CROSSED, PAIRS):")
+        steps.append('    new[name] = rows[a].astype(str) + "|" + rows[b].astype(str)')
     if plan.clip_outliers:
         known.append("low, high = X[numeric].quantile(0.005), X[numeric].quantile(0.995)")
         steps.append("new[numeric] = new[numeric].clip(low, high, axis=1)")
@@ -75,61 +108,3 @@ def _derived(plan: Plan, facts: TaskFacts) -> tuple[list[str], list[str]]:
             'new["row zeros"] = (rows[numeric] == 0).sum(axis=1)',
         ]
     return known, steps
-
-
-def preprocessing(plan: Plan, facts: TaskFacts) -> tuple[list[str], list[str]]:
-    """Lines of `build` that define the transformers, and the names of the pipeline's steps."""
-    lines = [f"numbers = {_chain(_numbers(plan))}"]
-    parts = ["(numbers, numeric)"]
-    if plan.categorical != "drop":
-        lines.append(f"categories = {_chain(_categories(plan, facts))}")
-        parts.append("(categories, categorical)")
-    lines.append("columns = " + call("make_column_transformer", *parts, sparse_threshold=0))
-    names = ["columns"]
-    if plan.clusters:
-        lines.append("centres = KMeans(12, n_init=1, random_state=0)")
-        lines.append("groups = make_pipeline(centres, StandardScaler())")
-        names.append("make_union(FunctionTransformer(), groups)")
-    if plan.reduction == "select":
-        test = "f_regression" if facts.kind == "regression" else "f_classif"
-        names.append(f"SelectPercentile({test}, percentile=50)")
-    elif plan.reduction == "pca":
-        names.append('PCA(0.95, svd_solver="full")')
-    return lines, names
-
-
-def _chain(steps: list[str]) -> str:
-    return steps[0] if len(steps) == 1 else call("make_pipeline", *steps)
-
-
-def _numbers(plan: Plan) -> list[str]:
-    fill: dict[str, object] = {"strategy": plan.missing}
-    if plan.missing == "constant":
-        fill["fill_value"] = -999
-    steps = [call("SimpleImputer", **fill)]
-    match plan.scaling:
-        case "standard":
-            steps.append("StandardScaler()")
-        case "power":
-            steps.append("PowerTransformer()")
-        case "quantile":
-            steps.append(
-                'QuantileTransformer(n_quantiles=200, output_distribution="normal", random_state=0)'
-            )
-        case "none":
-            pass
-    if plan.splines:
-        steps.append('SplineTransformer(n_knots=6, extrapolation="linear")')
-    return steps
-
-
-def _categories(plan: Plan, facts: TaskFacts) -> list[str]:
-    if plan.categorical == "onehot":
-        options = {"handle_unknown": "infrequent_if_exist", "max_categories": 25}
-        return [call("OneHotEncoder", **options, sparse_output=False)]
-    if plan.categorical == "ordinal":
-        first = call("OrdinalEncoder", handle_unknown="use_encoded_value", unknown_value=-1)
-    else:
-        kind = "continuous" if facts.kind == "regression" else facts.kind
-        first = call("TargetEncoder", target_type=kind, random_state=0)
-    return [first] if plan.scaling == "none" else [first, "StandardScaler()"]

@@ -1,4 +1,4 @@
-"""The estimator of a plan, as source text: families, hyper-parameter ladders, ensembles.
+"""One family's estimator, as source text: its hyper-parameter ladders.
 
 Sizes are chosen so that five folds of about ten thousand rows take seconds on one core.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterable, Mapping
 
 from gome_agent.reasoners.expert.plan import Family, Plan
 from gome_agent.tasks.base import TaskFacts
@@ -49,39 +50,40 @@ def call(name: str, *positional: str, **keywords: object) -> str:
     return f"{name}(\n{listed})"
 
 
-def estimator(plan: Plan, facts: TaskFacts) -> list[str]:
-    """Statements that define `model`, unfitted: bagged, blended and calibrated as planned."""
-    role = "Regressor" if facts.kind == "regression" else "Classifier"
-    calibrated = plan.calibrate and facts.metric.predicts == "probability"
-    probabilities = facts.metric.predicts == "probability" or plan.partner != "none"
-    # Calibration makes probabilities of scores, but only where it sees the scores themselves.
-    soft = probabilities and not (calibrated and plan.partner == "none")
-    statements = [f"model = {_family(plan, plan.family, facts, soft)}"]
-    if plan.bag:
-        bag = {"n_estimators": 4, "max_samples": 0.9, "bootstrap": False, "random_state": 0}
-        statements.append(f"model = {call(f'Bagging{role}', 'model', **bag)}")
-    if plan.partner != "none":
-        statements.append(f"partner = {_family(plan, plan.partner, facts, probabilities)}")
-        voting = {} if role == "Regressor" else {"voting": "soft"}
-        members = '[("model", model), ("partner", partner)]'
-        statements.append(f"model = {call(f'Voting{role}', members, **voting)}")
-    if calibrated:
-        statements.append('model = CalibratedClassifierCV(model, method="sigmoid", cv=3)')
-    return statements
+def listing(name: str, items: Iterable[str]) -> str:
+    """Source that assigns a list: on one line, or an item a line.
+
+    >>> print(listing("DROP", ['"a"', '"b"']))
+    DROP = ["a", "b"]
+    """
+    items = list(items)
+    if len(name) + sum(map(len, items)) + 2 * len(items) <= 86:
+        return f"{name} = [{', '.join(items)}]"
+    inner = "".join(f"    {item},\n" for item in items)
+    return f"{name} = [\n{inner}]"
 
 
-def _family(plan: Plan, family: Family, facts: TaskFacts, soft: bool) -> str:
-    """Source of one family's estimator; `soft` asks for probabilities."""
+def estimator(
+    plan: Plan, family: Family, facts: TaskFacts, *, soft: bool, bare: bool = True
+) -> str:
+    """Source of one family's estimator, unfitted, with the plan's levels.
+
+    Args:
+      plan: gives the levels.
+      family: which one.
+      facts: the task.
+      soft: whether probabilities are asked for.
+      bare: whether nothing but the numbers of the table comes before it: false if its first
+        columns are codes of categories, which boosted trees are then told of.
+    """
     regression = facts.kind == "regression"
     role = "Regressor" if regression else "Classifier"
     weights = {"class_weight": "balanced"} if plan.class_weights and not regression else {}
     capacity, strength = plan.capacity + 2, plan.regularisation + 2
     match family:
-        case "linear" if regression:
-            return call("Ridge", alpha=(0.1, 1.0, 10.0, 100.0, 1000.0)[strength])
-        case "linear":
-            inverse = (10.0, 3.0, 1.0, 0.1, 0.01)[strength]
-            return call("LogisticRegression", C=inverse, max_iter=300, **weights)
+        case "linear" | "nystroem":
+            last = _linear(plan, facts)
+            return last if family == "linear" else _nystroem(capacity, last)
         case "knn":
             neighbours = (60, 30, 15, 7, 3)[capacity]
             return call(f"KNeighbors{role}", n_neighbors=neighbours, weights="distance")
@@ -94,6 +96,11 @@ def _family(plan: Plan, family: Family, facts: TaskFacts, soft: bool) -> str:
             if not soft:
                 return machine
             return call("CalibratedClassifierCV", machine, ensemble=False, cv=3)
+        case "gp" if regression:
+            kernel = "1.0 * Matern(1.0, nu=2.5) + WhiteKernel(0.1)"
+            return call("GaussianProcessRegressor", kernel, normalize_y=True, random_state=0)
+        case "gp":
+            return call("GaussianProcessClassifier", "1.0 * RBF(3.0)", random_state=0)
         case "forest" | "extra_trees":
             return call(
                 "RandomForest" + role if family == "forest" else "ExtraTrees" + role,
@@ -104,19 +111,9 @@ def _family(plan: Plan, family: Family, facts: TaskFacts, soft: bool) -> str:
                 **weights,
             )
         case "boosting":
-            iterations, rate = _ROUNDS[plan.rounds]
-            return call(
-                f"HistGradientBoosting{role}",
-                max_iter=iterations,
-                learning_rate=rate,
-                max_leaf_nodes=(4, 7, 15, 31, 63)[capacity],
-                min_samples_leaf=(5, 10, 20, 40, 80)[strength],
-                l2_regularization=(0.0, 0.0, 0.1, 3.0, 30.0)[strength],
-                early_stopping=False,
-                random_state=0,
-                **weights,
-            )
+            return _boosting(plan, role, weights, bare)
         case "mlp":
+            stop = {"early_stopping": True, "n_iter_no_change": 6} if plan.early_stopping else {}
             network = call(
                 f"MLP{role}",
                 hidden_layer_sizes=((12,), (24,), (48,), (96,), (96, 48))[capacity],
@@ -124,23 +121,60 @@ def _family(plan: Plan, family: Family, facts: TaskFacts, soft: bool) -> str:
                 learning_rate_init=0.003,
                 batch_size=128,
                 max_iter=(15, 30, 60, 120)[plan.rounds],
+                **stop,
                 random_state=0,
             )
             return _standardised(network) if regression else network
+        case "torch":
+            network = call(
+                f"Network{role}",
+                width=(32, 64, 128, 256, 512)[capacity],
+                decay=(1e-5, 1e-4, 1e-2, 0.1, 0.5)[strength],
+                dropout=(0.0, 0.05, 0.1, 0.2, 0.4)[strength],
+                epochs=(15, 30, 60, 120)[plan.rounds],
+            )
+            return _standardised(network) if regression else network
+
+
+def _linear(plan: Plan, facts: TaskFacts) -> str:
+    strength = plan.regularisation + 2
+    if facts.kind == "regression":
+        return call("Ridge", alpha=(0.1, 1.0, 10.0, 100.0, 1000.0)[strength])
+    inverse = (10.0, 3.0, 1.0, 0.1, 0.01)[strength]
+    weights = {"class_weight": "balanced"} if plan.class_weights else {}
+    return call("LogisticRegression", C=inverse, max_iter=300, **weights)
+
+
+def _nystroem(capacity: int, last: str) -> str:
+    """A radial kernel on sampled rows before a linear model; the width scales with the columns."""
+    landmarks = (60, 120, 250, 500, 800)[capacity]
+    kernel = call("Nystroem", n_components=landmarks, random_state=0)
+    return call("make_pipeline", kernel, last)
+
+
+def _boosting(plan: Plan, role: str, weights: Mapping[str, object], bare: bool) -> str:
+    capacity, strength = plan.capacity + 2, plan.regularisation + 2
+    iterations, rate = _ROUNDS[plan.rounds]
+    shrink = (0.0, 0.0, 0.1, 3.0, 30.0)[strength]
+    fields: dict[str, object] = {
+        "max_iter": iterations,
+        "learning_rate": round(rate * (0.4, 0.65, 1.0, 1.6, 2.5)[plan.rate + 2], 4),
+        "max_leaf_nodes": (4, 7, 15, 31, 63)[capacity],
+        "min_samples_leaf": (5, 10, 20, 40, 80)[strength],
+        "l2_regularization": (0.0, shrink / 10, shrink, 10 * shrink + 1, 100 * shrink + 10)[
+            plan.l2 + 2
+        ],
+    }
+    if plan.columns:
+        fields["max_features"] = (0.3, 0.6)[plan.columns + 2]
+    if plan.early_stopping:
+        fields |= {"early_stopping": True, "n_iter_no_change": 20}
+    else:
+        fields["early_stopping"] = False
+    codes = [] if bare else ["categorical_features=list(range(len(categorical)))"]
+    return call(f"HistGradientBoosting{role}", *codes, **fields, random_state=0, **weights)
 
 
 def _standardised(regressor: str) -> str:
     """A regressor whose own scale matters (tolerances, learning rate), in units of the target."""
     return call("TransformedTargetRegressor", regressor, "transformer=StandardScaler()")
-
-
-def cost(plan: Plan, facts: TaskFacts, rows: int) -> float:
-    """Rough time of a plan's script, in units of the plain baseline's."""
-    factor = {"linear": 1.0, "knn": 2.0, "svm": 3.0 + rows / 500.0, "mlp": 8.0}
-    classes = max(len(facts.classes), 1) if facts.kind == "multiclass" else 1
-    factor |= {"forest": 10.0, "extra_trees": 6.0, "boosting": 6.0 * classes}
-    epochs = (0.5, 1.0, 2.0, 4.0)[plan.rounds]
-    long = epochs if plan.family in ("forest", "extra_trees", "boosting", "mlp") else 1.0
-    main = factor[plan.family] * long * (4.0 if plan.bag else 1.0)
-    partner = 0.0 if plan.partner == "none" else factor[plan.partner] * epochs
-    return 2.0 + (main + partner) * (4.0 if plan.calibrate else 1.0)

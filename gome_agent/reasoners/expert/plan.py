@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-Family = Literal["linear", "knn", "svm", "forest", "extra_trees", "boosting", "mlp"]
-Partner = Literal["none", "linear", "extra_trees", "boosting", "svm", "mlp"]
+Family = Literal[
+    "linear", "knn", "svm", "nystroem", "gp", "forest", "extra_trees", "boosting", "mlp", "torch"
+]
+TREES = frozenset({"forest", "extra_trees", "boosting"})
+SMOOTH = frozenset({"linear", "knn", "svm", "nystroem", "gp", "mlp", "torch"})
+"""Families that care about the scale of their inputs."""
 Level = Annotated[int, Field(ge=-2, le=2)]
 """A hyper-parameter on a ladder of five: 0 is the usual value."""
 
@@ -32,18 +36,28 @@ class Plan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     # data
-    missing: Literal["median", "mean", "constant"] = "median"
-    """Fill for missing numbers; `constant` is a value far outside the range."""
+    missing: Literal["median", "mean", "constant", "keep"] = "median"
+    """Fill for missing numbers; `constant` is a value far outside the range, and `keep` leaves
+    them to boosted trees."""
     clip_outliers: bool = False
     """Clip numbers to their 0.5% and 99.5% quantiles."""
+    drop: tuple[str, ...] = ()
+    """Columns that are left out."""
+    dates: tuple[str, ...] = ()
+    """Columns that become year, month, weekday, hour and elapsed days."""
+    texts: tuple[str, ...] = ()
+    """Columns that become tf-idf, projected on its main directions."""
 
     # features
     scaling: Literal["none", "standard", "power", "quantile"] = "standard"
     log_skewed: bool = False
     """log(1 + x) of the non-negative columns with a long right tail."""
-    categorical: Literal["drop", "onehot", "ordinal", "target"] = "drop"
+    categorical: Literal["drop", "onehot", "ordinal", "target", "native"] = "drop"
+    """`native` is for boosted trees, which split off sets of levels; others get one-hot."""
     orders: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """(column, levels from lowest to highest): these columns become ranks."""
+    crosses: tuple[tuple[str, str], ...] = ()
+    """Pairs of columns whose combined values become a categorical column."""
     frequencies: bool = False
     """Add how common each category is."""
     missing_flags: bool = False
@@ -62,20 +76,44 @@ class Plan(BaseModel):
     regularisation: Level = 0
     rounds: Annotated[int, Field(ge=0, le=3)] = 1
     """Number of trees, boosting rounds (with a smaller learning rate), or training epochs."""
+    rate: Level = 0
+    """Step size of boosting."""
+    l2: Level = 0
+    """Shrinkage of the leaves in boosting."""
+    columns: Annotated[int, Field(ge=-2, le=0)] = 0
+    """Share of the columns that a split of a boosted tree may use; 0 is all."""
+    early_stopping: bool = False
+    """Hold back a tenth of the rows and stop when they are no longer predicted better."""
     class_weights: bool = False
     log_target: bool = False
 
     # ensemble
     bag: bool = False
     """Mean of models fitted to different subsets of the rows."""
-    partner: Partner = "none"
-    """Family whose predictions are averaged with those of the main model."""
+    seeds: bool = False
+    """Mean of models fitted to all rows from different seeds."""
+    partners: Annotated[tuple[Family, ...], Field(max_length=3)] = ()
+    """Families whose predictions are combined with those of the main model."""
+    blend: Literal["mean", "weights", "stack"] = "mean"
+    """How they are combined: alike, with weights found out of fold (Caruana et al. 2004), or by a
+    linear model of out-of-fold predictions (Wolpert 1992)."""
 
     # workflow
     calibrate: bool = False
+    """Of the main model."""
     clip_predictions: bool = False
     """Keep predictions inside the range of the training target."""
     folds: Annotated[int, Field(ge=2, le=10)] = 5
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_partner(cls, told: Any) -> Any:
+        """Plans used to have one `partner`, or the word "none"."""
+        if isinstance(told, dict) and "partner" in told:
+            told = dict(told)
+            old = told.pop("partner")
+            told.setdefault("partners", () if old == "none" else (old,))
+        return told
 
     def change(self, **fields: object) -> Plan:
         """This plan with some fields replaced, validated.

@@ -10,19 +10,14 @@ from __future__ import annotations
 import csv
 import itertools
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gome_agent.reasoners.base import Brief, Solution
+from gome_agent.reasoners.expert.orders import orders
 from gome_agent.tasks.base import Metric, TaskFacts
-
-_ORDER_WORDS = re.compile(
-    r"<|\b(order|ordered|worst|best|lowest|highest|least|most|increasing|ascending|rank\w*|from)\b",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -59,6 +54,56 @@ class Reading:
     orders: tuple[tuple[str, tuple[str, ...]], ...]
     """Categorical columns whose order the description gives, levels from lowest to highest."""
 
+    early_hunger: float
+    """The same with a quarter of the rows: what a steep curve has much more of."""
+    clues: tuple[tuple[str, float], ...]
+    """Columns, and the share of the residual's variance that each alone still explains."""
+    trend: float
+    """Rank correlation of residuals with predictions: the scale of the target is not met."""
+    spread: float
+    """Rank correlation of their size with predictions: errors that grow with the value."""
+    lag: float
+    """Correlation of neighbouring rows' residuals: rows that depend on each other."""
+    importance: tuple[tuple[str, float], ...]
+    """Columns, and what the score loses when one is shuffled."""
+    sizes: tuple[tuple[str, float], ...]
+    """Columns that can be crossed (categories and small whole numbers), and how many levels."""
+    dates: tuple[str, ...]
+    texts: tuple[str, ...]
+    idle: tuple[str, ...]
+    """Columns that name rows or never change."""
+    torch: bool
+    """Whether scripts can import torch."""
+    memory: float
+    """Largest memory that the script took, in MiB."""
+
+    @property
+    def clue(self) -> float:
+        """The largest share of the residual's variance that one column explains."""
+        return max((share for _, share in self.clues), default=0.0)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Columns that can be shuffled without harm, if any of the others cannot."""
+        if not any(loss > 0 for _, loss in self.importance):
+            return ()
+        return tuple(column for column, loss in self.importance if loss <= 0)
+
+    @property
+    def crossable(self) -> tuple[tuple[str, str], ...]:
+        """Up to three pairs of columns whose combined levels have rows enough, strongest first.
+
+        A pair is as strong as its weaker column, by importance; ties go to fewer levels.
+        """
+        weight = dict(self.importance)
+        columns = [(c, size) for c, size in self.sizes if c not in (*self.idle, *self.dates)]
+        pairs = [
+            (-min(weight.get(a, 0.0), weight.get(b, 0.0)), one * two, (a, b))
+            for (a, one), (b, two) in itertools.combinations(columns, 2)
+            if one >= 2 and two >= 2 and one * two <= max(self.rows / 5, 16)
+        ]
+        return tuple(pair for *_, pair in sorted(pairs)[:3])
+
     @property
     def homogeneous(self) -> bool:
         """Many numeric columns and no other: pixels, spectra, sensor grids."""
@@ -74,11 +119,11 @@ def read(brief: Brief, parent: Solution) -> Reading:
     errors = _numbers(told.get("class_errors"))
     error = _mean_error(parent.folds, facts.metric)
     train_error = _mean_error(parent.train_folds, facts.metric)
-    half = _numbers([told.get("half_fold")])
-    last = _mean_error(parent.folds[-1:], facts.metric)
+    known = header(brief.public / "train.csv", facts)
+    early, hunger = _hunger(told, parent, facts.metric)
     return Reading(
         facts=facts,
-        rows=int(_number(told, "rows", 1000)),
+        rows=int(min(max(_number(told, "rows", 1000), 1.0), 1e9)),
         numeric=int(_number(told, "numeric_columns", numeric)),
         categorical=int(_number(told, "categorical_columns", categorical)),
         cardinality=int(_number(told, "cardinality", 0)),
@@ -88,13 +133,35 @@ def read(brief: Brief, parent: Solution) -> Reading:
         target_min=_number(told, "target_min", -1.0),
         imbalance=max(shares) * len(shares) if shares else 1.0,
         gap=_relative(error - train_error, error),
-        hunger=_relative(_mean_error(half, facts.metric) - last, last) if half else 0.0,
+        hunger=hunger,
         noise=_relative(parent.stderr, error),
         class_spread=_relative(max(errors), sum(errors) / len(errors)) if errors else 1.0,
         worst_pair=_worst_pair(told.get("worst_pair")),
         time_share=parent.seconds / max(brief.seconds_per_run, 1e-9),
-        orders=_orders(told.get("levels"), brief.description),
+        orders=orders(told.get("levels"), brief.description),
+        early_hunger=early,
+        clues=_pairs(told.get("residual_columns"), known),
+        trend=_number(told, "residual_trend", 0.0),
+        spread=_number(told, "residual_spread", 0.0),
+        lag=_number(told, "residual_order", 0.0),
+        importance=_pairs(told.get("importance"), known),
+        sizes=_pairs(told.get("sizes"), known),
+        dates=_columns(told.get("dates"), known),
+        texts=_columns(told.get("texts"), known),
+        idle=_columns(told.get("names"), known) + _columns(told.get("constants"), known),
+        torch=told.get("torch") is True,
+        memory=max(_number(told, "memory_mib", 0.0), 0.0),
     )
+
+
+def header(train: Path, facts: TaskFacts) -> frozenset[str]:
+    """Names of the columns of a CSV file but for id and target; empty if it cannot be read."""
+    try:
+        with train.open(newline="") as file:
+            names = next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
+        names = []
+    return frozenset(names) - {facts.id_column, facts.target}
 
 
 def sniff(train: Path, facts: TaskFacts, rows: int = 100) -> tuple[int, int]:
@@ -140,6 +207,36 @@ def _numbers(values: object) -> tuple[float, ...]:
     return tuple(float(v) for v in values) if good else ()
 
 
+def _columns(values: object, known: frozenset[str]) -> tuple[str, ...]:
+    """Those of the values that name a column of the table."""
+    listed = values if isinstance(values, (list, tuple)) else ()
+    return tuple(v for v in dict.fromkeys(map(str, listed)) if v in known)
+
+
+def _pairs(values: object, known: frozenset[str]) -> tuple[tuple[str, float], ...]:
+    """The entries that give a column of the table a finite number."""
+    if not isinstance(values, Mapping):
+        return ()
+    return tuple(
+        (str(column), found[0])
+        for column, value in values.items()
+        if column in known and (found := _numbers([value]))
+    )
+
+
+def _hunger(told: Mapping[str, Any], parent: Solution, metric: Metric) -> tuple[float, float]:
+    """How much larger the last fold's error is with a quarter and with half of the rows."""
+    last = _mean_error(parent.folds[-1:], metric)
+    points = told.get("learning_curve")
+    curve = [_numbers(point) for point in points] if isinstance(points, (list, tuple)) else []
+    scores = {point[0]: point[1] for point in curve if len(point) == 2}
+    if half := _numbers([told.get("half_fold")]):
+        scores.setdefault(0.5, half[0])
+    errors = (_mean_error((scores.get(share, math.nan),), metric) for share in (0.25, 0.5))
+    early, late = (_relative(e - last, last) if math.isfinite(e) else 0.0 for e in errors)
+    return early, late
+
+
 def _mean_error(scores: tuple[float, ...], metric: Metric) -> float:
     """Mean of scores as an error, 0 for perfect: `1 - score` where higher is better."""
     if not scores:
@@ -158,42 +255,3 @@ def _worst_pair(value: object) -> str:
             return f"{rows} rows of class {truth!r} are taken for {taken!r}"
         case _:
             return ""
-
-
-def _orders(levels: object, description: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Columns whose levels the description lists, on one line that speaks of an order."""
-    if not isinstance(levels, Mapping):
-        return ()
-    lines = description.splitlines()
-    found = ((str(c), _listed(str(c), _texts(known), lines)) for c, known in levels.items())
-    return tuple((column, order) for column, order in found if order)
-
-
-def _texts(values: object) -> tuple[str, ...]:
-    return tuple(map(str, values)) if isinstance(values, (list, tuple)) else ()
-
-
-def _listed(column: str, levels: tuple[str, ...], lines: list[str]) -> tuple[str, ...]:
-    """The levels in the order in which a line about the column lists all of them, or nothing."""
-    if not 3 <= len(levels) <= 12:
-        return ()
-    about = re.compile(rf"(?<!\w){re.escape(column)}(?!\w)", re.IGNORECASE)
-    for line in lines:
-        if not (about.search(line) and _ORDER_WORDS.search(line)):
-            continue
-        spots = _spots(line, levels)
-        if len(spots) == len(levels):
-            return tuple(sorted(levels, key=spots.__getitem__))
-    return ()
-
-
-def _spots(line: str, levels: tuple[str, ...]) -> dict[str, int]:
-    """Where each level stands in a line; long levels first, so that "Good" is not "Very Good"."""
-    spots: dict[str, int] = {}
-    for level in sorted(levels, key=len, reverse=True):
-        match = re.search(rf"(?<!\w){re.escape(level)}(?!\w)", line)
-        if match is None:
-            return {}
-        spots[level] = match.start()
-        line = line[: match.start()] + "\0" * len(level) + line[match.end() :]
-    return spots

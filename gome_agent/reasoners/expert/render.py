@@ -12,9 +12,13 @@ import difflib
 import re
 import textwrap
 
-from gome_agent.reasoners.expert.features import columns, preprocessing
-from gome_agent.reasoners.expert.models import estimator, literal
+from gome_agent.reasoners.expert.blending import clip, weighing, weighted
+from gome_agent.reasoners.expert.features import columns
+from gome_agent.reasoners.expert.members import build
+from gome_agent.reasoners.expert.models import literal
+from gome_agent.reasoners.expert.network import network
 from gome_agent.reasoners.expert.plan import Plan
+from gome_agent.reasoners.expert.report import report
 from gome_agent.tasks.base import TaskFacts
 
 SCORES = {
@@ -31,18 +35,25 @@ SCORES = {
 """How each metric is written in a script; `truth` holds class codes or values."""
 
 _MODULES = {
+    "scipy.special": "softmax",
+    "sklearn.base": "BaseEstimator ClassifierMixin RegressorMixin",
     "sklearn.calibration": "CalibratedClassifierCV",
     "sklearn.cluster": "KMeans",
     "sklearn.compose": "TransformedTargetRegressor make_column_transformer",
-    "sklearn.decomposition": "PCA",
+    "sklearn.decomposition": "PCA TruncatedSVD",
     "sklearn.ensemble": (
         "BaggingClassifier BaggingRegressor ExtraTreesClassifier ExtraTreesRegressor "
         "HistGradientBoostingClassifier HistGradientBoostingRegressor RandomForestClassifier "
-        "RandomForestRegressor VotingClassifier VotingRegressor"
+        "RandomForestRegressor StackingClassifier StackingRegressor VotingClassifier "
+        "VotingRegressor"
     ),
+    "sklearn.feature_extraction.text": "TfidfVectorizer",
     "sklearn.feature_selection": "SelectPercentile f_classif f_regression",
+    "sklearn.gaussian_process": "GaussianProcessClassifier GaussianProcessRegressor",
+    "sklearn.gaussian_process.kernels": "Matern RBF WhiteKernel",
     "sklearn.impute": "SimpleImputer",
-    "sklearn.linear_model": "LogisticRegression Ridge",
+    "sklearn.kernel_approximation": "Nystroem",
+    "sklearn.linear_model": "LogisticRegression Ridge RidgeCV",
     "sklearn.metrics": (
         "accuracy_score balanced_accuracy_score f1_score log_loss mean_absolute_error r2_score "
         "roc_auc_score root_mean_squared_error root_mean_squared_log_error"
@@ -76,10 +87,11 @@ def render(plan: Plan, facts: TaskFacts) -> str:
     Raises:
       UnknownMetric: naming the nearest metric that can be written.
     """
-    functions = "\n\n\n".join((_build(plan, facts), _predict(plan, facts), _score(facts)))
+    parts = (network(plan, facts), build(plan, facts), _predict(plan, facts), _score(facts))
+    functions = "\n\n\n".join(filter(None, (*parts, weighing(plan, facts))))
     body = (
         f"{_load(facts)}\n\n{columns(plan, facts)}\n\n\n{functions}\n\n\n"
-        f"{_validate(plan, facts)}\n\n{_submit(facts)}\n\n{_report(facts)}"
+        f"{_validate(plan, facts)}\n\n{_submit(plan, facts)}\n\n{report(facts)}"
     )
     title = textwrap.fill(_title(plan, facts), 96)
     return f'"""{title}\n\n{plan.to_line()}\n"""\n\n{_imports(body)}\n\n{body}\n'
@@ -87,20 +99,28 @@ def render(plan: Plan, facts: TaskFacts) -> str:
 
 def _title(plan: Plan, facts: TaskFacts) -> str:
     """One sentence that says what the script does."""
-    family = plan.family.replace("_", " ") + (", bagged" if plan.bag else "")
-    partner = "" if plan.partner == "none" else f", averaged with {plan.partner.replace('_', ' ')}"
-    sentence = f"{facts.title}: {family}{partner}; {facts.metric.name} over {plan.folds} folds."
+    family = plan.family.replace("_", " ") + (", bagged" if plan.bag or plan.seeds else "")
+    partners = [f", with {name.replace('_', ' ')}" for name in plan.partners]
+    partners += [f" ({plan.blend})"] if partners else []
+    sentence = (
+        f"{facts.title}: {family}{''.join(partners)}; {facts.metric.name} over {plan.folds} folds."
+    )
     return re.sub(r'[\\"\s]+', " ", sentence)
 
 
 def _imports(body: str) -> str:
     """Import lines of exactly the names that the body uses."""
     used = set(re.findall(r"\w+", body))
-    lines = ["import json", "import time"]
+    lines = [
+        "import json",
+        "import resource",
+        "import time",
+        "from importlib.util import find_spec",
+    ]
     if "combinations" in used:
         lines.append("from itertools import combinations")
-    lines.append("from pathlib import Path")
-    lines += ["", "import numpy as np", "import pandas as pd"]
+    lines += ["from pathlib import Path", "", "import numpy as np", "import pandas as pd"]
+    lines += ["import torch"] if "NetworkClassifier" in used or "NetworkRegressor" in used else []
     for module, known in _MODULES.items():
         names = [name for name in known.split() if name in used]
         line = f"from {module} import {', '.join(names)}"
@@ -128,19 +148,6 @@ def _load(facts: TaskFacts) -> str:
     return "\n".join(lines)
 
 
-def _build(plan: Plan, facts: TaskFacts) -> str:
-    lines, names = preprocessing(plan, facts)
-    lines += estimator(plan, facts)
-    pipeline = f"make_pipeline({', '.join([*names, 'model'])})"
-    if plan.log_target and facts.kind == "regression":
-        lines.append(f"pipeline = {pipeline}")
-        pipeline = "TransformedTargetRegressor(pipeline, func=np.log1p, inverse_func=np.expm1)"
-    lines.append(f"return {pipeline}")
-    return 'def build():\n    """The whole model, unfitted."""\n' + textwrap.indent(
-        "\n".join(lines), "    "
-    )
-
-
 def _predict(plan: Plan, facts: TaskFacts) -> str:
     head = "def predict(model, rows):\n"
     if facts.kind != "regression" and facts.metric.predicts == "label":
@@ -152,12 +159,7 @@ def _predict(plan: Plan, facts: TaskFacts) -> str:
             "    chances[:, model.classes_] = model.predict_proba(rows).astype(np.float64)\n"
             "    return chances / chances.sum(axis=1, keepdims=True)"
         )
-    low, high = facts.metric.bounds
-    limits = [f"{bound:g}" if abs(bound) < float("inf") else "None" for bound in (low, high)]
-    if plan.clip_predictions:
-        limits = ["y.min()", "y.max()"]
-    clip = "" if limits == ["None", "None"] else f".clip({', '.join(limits)})"
-    return head + f'    """Predicted values."""\n    return model.predict(rows){clip}'
+    return head + f'    """Predicted values."""\n    return model.predict(rows){clip(plan, facts)}'
 
 
 def _score(facts: TaskFacts) -> str:
@@ -183,22 +185,45 @@ def _validate(plan: Plan, facts: TaskFacts) -> str:
 REPLICATE = int(Path("replicate").read_text()) if Path("replicate").exists() else 0
 split = {splitter}(n_splits={plan.folds}, shuffle=True, random_state=REPLICATE)
 held_out = np.zeros({shape})  # every row, by the model that did not see it
-folds, train_folds = [], []
-for fit, held in split.split(X, y):
-    model = build().fit(X.iloc[fit], y[fit])
+folds, train_folds, curve = [], [], []
+{_WEIGHED if weighted(plan) else _FIT}
     held_out[held] = predict(model, X.iloc[held])
     seen = fit[:: 1 + len(fit) // 2000]
     folds.append(score(y[held], held_out[held]))
     train_folds.append(score(y[seen], predict(model, X.iloc[seen])))
-half = build().fit(X.iloc[fit[::2]], y[fit[::2]])  # the last fold's model on half of its rows
-half_fold = score(y[held], predict(half, X.iloc[held]))
+for share in (4, 2):  # the last fold's model on a part of its rows
+    try:
+        part = build().fit(X.iloc[fit[::share]], y[fit[::share]])
+        curve.append([1 / share, score(y[held], predict(part, X.iloc[held]))])
+    except ValueError:  # too few rows for it
+        continue
+curve.append([1.0, folds[-1]])
 mean, spread = np.mean(folds), np.std(folds)
 print(f"Validation {facts.metric.name} is {{mean:.5g}}; the folds spread by {{spread:.2g}}.")
 print(f"On the training rows it is {{np.mean(train_folds):.5g}}.")"""
 
 
-def _submit(facts: TaskFacts) -> str:
-    lines = ["model = build().fit(X, y)", "predicted = predict(model, X_test)"]
+_FIT = """\
+for fit, held in split.split(X, y):
+    model = build().fit(X.iloc[fit], y[fit])"""
+_WEIGHED = """\
+fitted, fold_of = [], np.zeros(len(y), int)
+for number, (fit, held) in enumerate(split.split(X, y)):
+    model = build().fit(X.iloc[fit], y[fit])
+    said[held], fold_of[held] = members(model, X.iloc[held]), number
+    fitted.append((model, fit, held))
+for number, (model, fit, held) in enumerate(fitted):
+    model.set_params(weights=weigh(fold_of != number))  # from the rows of the other folds"""
+
+
+def _submit(plan: Plan, facts: TaskFacts) -> str:
+    lines = ["final = build().fit(X, y)"]
+    if weighted(plan):
+        lines += [
+            "final.set_params(weights=weigh(fold_of >= 0))",
+            'print(f"The members\' weights are {final.weights.tolist()}.")',
+        ]
+    lines.append("predicted = predict(final, X_test)")
     names = list(facts.prediction_columns)
     if facts.kind != "regression" and facts.metric.predicts == "label":
         lines.append("predicted = np.asarray(CLASSES)[predicted]")
@@ -210,52 +235,3 @@ def _submit(facts: TaskFacts) -> str:
         'submission.to_csv("submission.csv", index=False)',
     ]
     return "\n".join(lines)
-
-
-def _report(facts: TaskFacts) -> str:
-    classes = facts.kind != "regression"
-    lines = _confusion(facts) if classes else []
-    lines += [
-        "raw = train.drop(columns=[ID, TARGET])",
-        'numbers, words = raw.select_dtypes("number"), raw.select_dtypes(exclude="number")',
-        "levels = {c: sorted(map(str, words[c].dropna().unique())) for c in words}",
-        "report = {",
-        f'    "metric": {literal(facts.metric.name)},',
-        '    "folds": folds,',
-        '    "train_folds": train_folds,',
-        '    "half_fold": half_fold,',
-        '    "seconds": round(time.perf_counter() - start, 2),',
-        '    "rows": len(raw),',
-        '    "numeric_columns": numbers.shape[1],',
-        '    "categorical_columns": words.shape[1],',
-        '    "cardinality": max(map(len, levels.values()), default=0),',
-        '    "levels": {c: known for c, known in levels.items() if len(known) <= 12},',
-        '    "missing_share": float(numbers.isna().mean().max()) if numbers.shape[1] else 0.0,',
-        '    "skew": float(numbers.skew().fillna(0).abs().max()) if numbers.shape[1] else 0.0,',
-        *(_CLASS_ENTRIES if classes else _VALUE_ENTRIES),
-        "}",
-        "print(json.dumps(report))",
-    ]
-    return "\n".join(lines)
-
-
-_VALUE_ENTRIES = (
-    '    "target_skew": float(pd.Series(y).skew()),',
-    '    "target_min": float(y.min()),',
-)
-_CLASS_ENTRIES = (
-    '    "class_shares": (np.bincount(y) / len(y)).round(4).tolist(),',
-    '    "class_errors": (mistakes.sum(1) / confusion.sum(1).clip(1)).round(4).tolist(),',
-    '    "worst_pair": [str(CLASSES[worst[0]]), str(CLASSES[worst[1]]), int(mistakes.max())],',
-)
-
-
-def _confusion(facts: TaskFacts) -> list[str]:
-    labels = "held_out" if facts.metric.predicts == "label" else "held_out.argmax(axis=1)"
-    return [
-        f"taken = {labels}.astype(int)",
-        "confusion = np.zeros((len(CLASSES), len(CLASSES)), int)",
-        "np.add.at(confusion, (y, taken), 1)",
-        "mistakes = confusion - np.diag(np.diag(confusion))",
-        "worst = np.unravel_index(mistakes.argmax(), mistakes.shape)",
-    ]

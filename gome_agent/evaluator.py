@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from gome_agent.journal import Journal
 from gome_agent.reasoners.base import Solution
@@ -38,6 +39,13 @@ class Evaluator(Protocol):
         ...
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """An evaluator whose scripts can be ended from another thread."""
+
+    def stop(self) -> None: ...
+
+
 @dataclass(frozen=True)
 class SandboxEvaluator:
     """The real evaluator: scripts run in a sandbox on the task's public data."""
@@ -54,6 +62,11 @@ class SandboxEvaluator:
     `replicate` of the folder they run in; what a replicate showed is remembered.
     """
     _replicates: dict[tuple[str, int], Solution] = field(default_factory=dict, repr=False)
+    _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def stop(self) -> None:
+        """Give up the scripts that run, in whatever threads, and those to come."""
+        self._stopped.set()
 
     def evaluate(self, script: str, step: int, seconds: float, replicate: int = 0) -> Solution:
         kept = step_folder(self.steps, step)
@@ -94,7 +107,8 @@ class SandboxEvaluator:
         work.mkdir(parents=True)
         (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
         (work / "replicate").write_text(str(replicate))
-        limits = replace(self.limits, wall_seconds=min(self.limits.wall_seconds, seconds))
+        wall = min(self.limits.wall_seconds, seconds)
+        limits = replace(self.limits, wall_seconds=wall, stop=self._stopped.is_set)
         try:
             execution = self.sandbox.run(script, work, self.public, limits, self.task.sealed)
             content = read_output(work, "submission.csv", MAX_SUBMISSION_BYTES)

@@ -16,6 +16,7 @@ import json
 import sqlite3
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from pydantic_core import PydanticSerializationError, to_json
 
 from gome_agent.events import Event as Event, Kind as Kind
 from gome_agent.recording import OUTSIDE, Recording
+from gome_agent.salvage import is_sound, salvage
 from gome_agent.secrets import Redact, nothing_to_redact
 
 SCHEMA_VERSION = 2
@@ -57,6 +59,25 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     in_memory = str(path) == ":memory:"
     uri = "file::memory:" if in_memory else f"{path.resolve().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+
+def _mend(path: Path) -> None:
+    """Replace a damaged journal by what can be read of it."""
+    if not path.is_file():
+        return
+    try:
+        connection = _connect(path, "ro")
+        sound = is_sound(connection)
+        connection.close()
+        if not sound:
+            saved = salvage(path, _SCHEMA, SCHEMA_VERSION)
+            warnings.warn(
+                f"`{path}` was damaged: {saved} events could be read, and the run goes on from "
+                "there; the damaged file is kept beside it",
+                stacklevel=3,
+            )
+    except sqlite3.Error as error:
+        raise JournalError(f"`{path}` cannot be read as a journal: {error}") from error
 
 
 def _migrate(connection: sqlite3.Connection, version: int) -> None:
@@ -169,11 +190,15 @@ class Journal:
 
     @classmethod
     def resume(cls, path: Path, *, redact: Redact = nothing_to_redact) -> Journal:
-        """Open the journal of a run that is to go on.
+        """Open the journal of a run that is to go on; of a damaged one, what can be read.
 
         Raises:
           JournalError: as `open`.
+
+        Warns:
+          UserWarning: it was damaged; how much is left.
         """
+        _mend(path)
         journal = cls.open(path, read_only=False, redact=redact)
         journal.recording = journal.as_recording(strict=False)
         return journal

@@ -31,7 +31,7 @@ from gome_agent.budget import Budget, BudgetExhausted, Ledger
 from gome_agent.choosing import choose, require_blind
 from gome_agent.compiled import Asked, Compiled, Proposed, Settled
 from gome_agent.directing import SHOWN_WEIGHTS, Directions, record_failure
-from gome_agent.evaluator import Evaluator
+from gome_agent.evaluator import Evaluator, Stoppable
 from gome_agent.journal import Journal
 from gome_agent.making import NOTHING, Made, Maker, Order, UnderWay, failed, later
 from gome_agent.measuring import Bench
@@ -149,8 +149,7 @@ class Agent:
             if workers == 1:
                 ended_by = self._search(later)
             else:
-                with ThreadPoolExecutor(workers) as pool:
-                    ended_by = self._search(lambda make: pool.submit(make).result)
+                ended_by = self._search_with(workers)
         except KeyboardInterrupt:
             ended_by = INTERRUPTED
             self.journal.append("interrupted", {"at_step": len(self._steps)})
@@ -166,6 +165,21 @@ class Agent:
             revalidated=choice.fresh,
             note=choice.note,
         )
+
+    def _search_with(self, workers: int) -> str:
+        """Search with candidates made in threads; Ctrl-C ends scripts, and waits for replies.
+
+        A reply that is on its way is paid for, so that it should be recorded. A second Ctrl-C does
+        not wait.
+        """
+        with ThreadPoolExecutor(workers) as pool:
+            try:
+                return self._search(lambda make: pool.submit(make).result)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                if isinstance(self.evaluator, Stoppable):
+                    self.evaluator.stop()
+                raise
 
     def step(self) -> Step:
         """One full step, from the policy's choice to the gate's decision."""

@@ -216,6 +216,7 @@ class _Reading:
         assert process.stderr
         self.stdout, self.stderr, self.status = bytearray(), bytearray(), bytearray()
         self._process, self._status_fd = process, status
+        self._stop = limits.stop or _never
         self._streams = {
             process.stdout.fileno(): (self.stdout, limits.output_bytes),
             process.stderr.fileno(): (self.stderr, limits.output_bytes),
@@ -228,6 +229,9 @@ class _Reading:
         Args:
           deadline: when to give up.
           relay_seconds: how long what was said before the end may be on its way to us.
+
+        Raises:
+          KeyboardInterrupt: the program is to be given up.
         """
         with selectors.DefaultSelector() as selector:
             for descriptor in self._streams:
@@ -237,6 +241,10 @@ class _Reading:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     return "timeout"
+                if self._stop():
+                    raise KeyboardInterrupt
+                if self._stop is not _never:
+                    remaining = min(remaining, _POLL_SECONDS)
                 if len(selector.get_map()) == 1:  # a named pipe has no end if nobody opened it
                     remaining = min(remaining, _POLL_SECONDS)
                     if self._process.poll() is not None and not selector.select(0):
@@ -272,6 +280,10 @@ class _Reading:
             with contextlib.suppress(ValueError, TypeError):
                 merged.update(json.loads(line))
         return merged
+
+
+def _never() -> bool:
+    return False
 
 
 def _stop(process: subprocess.Popen[bytes], status: int) -> None:

@@ -7,7 +7,7 @@ work is a `SandboxUnavailable`, an error. The two are never mixed up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -39,6 +39,9 @@ class Limits:
     """Given to OpenMP and BLAS by environment variables: a request, not an enforced limit."""
     gpus: tuple[int, ...] = ()
     """Numbers of the NVIDIA GPUs that the program may use, as in `/dev/nvidia0`."""
+    stop: Callable[[], bool] | None = None
+    """Asked several times a second whether the program is to be given up; it then ends like by
+    Ctrl-C: `KeyboardInterrupt` is raised."""
 
 
 @dataclass(frozen=True)

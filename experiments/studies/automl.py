@@ -176,7 +176,7 @@ def _strategy(task: Task, strategy: str, seed: int, config: Config, folder: Path
         seed=seed,
         seconds_per_run=config.seconds_per_run,
     )
-    summary = runs.execute(settings, out, wrap_evaluator=reseed)
+    summary = runs.execute(settings, out, runs.Watching(wrap_evaluator=reseed))
     if summary["ended_by"] == "interrupted":
         raise KeyboardInterrupt  # It is not a result.
     seconds = summary["wall_seconds"] - made[0].waited + made[0].charged

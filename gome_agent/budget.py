@@ -60,8 +60,8 @@ class Ledger:
 
     def read(self, recorded: float | None = None) -> float:
         """Read the clock, or take the reading that was recorded at this place."""
-        now = self.clock() - self.started if recorded is None else recorded
-        self.elapsed = max(self.elapsed, now)
+        now = max(self.elapsed, self.clock() - self.started)
+        self.elapsed = now if recorded is None else recorded
         return self.elapsed
 
     @property

@@ -36,7 +36,7 @@ def salvage(path: Path, schema: str, version: int) -> int:
       Number of events that were saved.
 
     Raises:
-      sqlite3.DatabaseError: it cannot be opened at all.
+      sqlite3.DatabaseError: nothing can be read of it; it is left as it is.
     """
     mended = path.with_name(f"{path.name}.mended")
     mended.unlink(missing_ok=True)
@@ -51,6 +51,8 @@ def salvage(path: Path, schema: str, version: int) -> int:
             target.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)", texts)
             saved += 1
         target.commit()
+        if not saved:
+            raise sqlite3.DatabaseError("nothing in it can be read")
     finally:
         source.close()
         target.close()

@@ -255,7 +255,7 @@ def _flaml(config: Config, scratch: Path) -> tuple[str, str]:
         return sys.executable, ""
     from experiments.bench.environments import environment
 
-    made = environment(FLAML, scratch / "environments", install=config.install)
+    made = environment(FLAML, scratch.absolute() / "environments", install=config.install)
     return str(made.python), made.missing
 
 

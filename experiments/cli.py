@@ -85,6 +85,10 @@ def run(
     refine: Annotated[
         bool, typer.Option("--refine", help="Tune each candidate that succeeds once.")
     ] = False,
+    rehearse: Annotated[
+        int,
+        typer.Option(min=0, help="Rows of a sample on which scripts are tried before a full run."),
+    ] = 0,
     sandbox: Annotated[
         str | None, typer.Option(help="Backend; the strongest that works here by default.")
     ] = None,
@@ -116,6 +120,7 @@ def run(
         workers=workers,
         repairs=repairs,
         refines=refine,
+        rehearse=rehearse,
         sandbox=sandbox,
     )
     _exit(display.run(config, out))

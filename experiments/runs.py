@@ -17,6 +17,7 @@ import optimizers
 from experiments.spec import build_reasoner, build_strategy
 from experiments.submitting import grade as grade, summarise, versions, write_json as write_json
 from gome_agent import loop, records, sandbox
+from gome_agent.briefing import LONGEST
 from gome_agent.budget import Budget
 from gome_agent.choosing import require_blind
 from gome_agent.evaluator import Evaluator, SandboxEvaluator
@@ -50,7 +51,7 @@ class RunConfig:
     budget: str = ""
     """Further limits of it, as `optimizers.budget.parse_budget` reads them."""
     seconds_per_run: float = 120.0
-    """Wall clock of one script."""
+    """Wall clock of one script; longer, but not beyond twice, after some were too slow."""
     memory_gib: float = 4.0
     diagnoses: int = 1
     """Diagnoses before each directed step; more than one needs a rule that aggregates."""
@@ -62,6 +63,8 @@ class RunConfig:
     """How often a candidate that fails is repaired within its step."""
     refines: bool = False
     """Whether a candidate that succeeds is tuned once."""
+    rehearse: int = 0
+    """Rows of a sample on which scripts are tried first; 0: they are not."""
     sandbox: str | None = None
     """Name of a backend; the strongest that works here if `None`."""
     model: str = ""
@@ -70,8 +73,8 @@ class RunConfig:
     @property
     def limits(self) -> Limits:
         return Limits(
-            wall_seconds=self.seconds_per_run,
-            cpu_seconds=2 * self.seconds_per_run,
+            wall_seconds=LONGEST * self.seconds_per_run,
+            cpu_seconds=2 * LONGEST * self.seconds_per_run,
             memory_bytes=int(self.memory_gib * 2**30),
         )
 
@@ -214,7 +217,9 @@ def _carry_out(
         replayed = recording is not None and recording.strict
         model = Recorded(None if replayed else _capped(plan.model, plan.budget, spent), journal)
     reasoner = build_reasoner(config.reasoner, model)
-    evaluator = SandboxEvaluator(task, plan.backend, config.limits, public, out / STEPS)
+    evaluator = SandboxEvaluator(
+        task, plan.backend, config.limits, public, out / STEPS, config.rehearse
+    )
     evaluator.remember(journal)
     agent = loop.Agent(
         task=task,

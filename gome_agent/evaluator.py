@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -14,7 +15,8 @@ from gome_agent.records import solution_of
 from gome_agent.sandbox import remove_tree
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.sandbox.outputs import read_output
-from gome_agent.tasks.base import Task
+from gome_agent.tasks.base import InvalidSubmission, Task
+from gome_agent.tasks.sampling import same_rows, sample
 from gome_agent.validation import judge
 
 MAX_SUBMISSION_BYTES = 256 * 2**20
@@ -46,6 +48,15 @@ class Stoppable(Protocol):
     def stop(self) -> None: ...
 
 
+@runtime_checkable
+class Rehearses(Protocol):
+    """An evaluator that can try a script on a sample of the data."""
+
+    def rehearse(self, script: str, step: int, seconds: float) -> Solution | None:
+        """What came of it, without a meaning for the score; `None` if there is no sample."""
+        ...
+
+
 @dataclass(frozen=True)
 class SandboxEvaluator:
     """The real evaluator: scripts run in a sandbox on the task's public data."""
@@ -61,7 +72,10 @@ class SandboxEvaluator:
     A replicate's files go to `NNN/replicate_R`. Scripts find their replicate's number in the file
     `replicate` of the folder they run in; what a replicate showed is remembered.
     """
+    sample_rows: int = 0
+    """Rows of the sample on which scripts are tried first; 0: they are not."""
     _replicates: dict[tuple[str, int], Solution] = field(default_factory=dict, repr=False)
+    _sampling: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def stop(self) -> None:
@@ -78,6 +92,18 @@ class SandboxEvaluator:
             self._replicates[script, replicate] = known
         return known
 
+    def rehearse(self, script: str, step: int, seconds: float) -> Solution | None:
+        """Try a script on a sample of the data: does it run, report, and write a submission?"""
+        small = self.steps / "sample"
+        if not self.sample_rows or not self._has_sample(small):
+            return None
+        kept = step_folder(self.steps, step) / "rehearsal"
+        return self._run(script, kept, seconds, 0, small)
+
+    def _has_sample(self, small: Path) -> bool:
+        with self._sampling:
+            return small.is_dir() or sample(self.public, small, self.sample_rows)
+
     def remember(self, journal: Journal) -> None:
         """Know again the replicates that an earlier process of this run has measured."""
         for kind in ("replicated", "revalidated"):
@@ -87,20 +113,24 @@ class SandboxEvaluator:
                 solution = solution_of(told, script, log)
                 self._replicates[script, told["replicate"]] = solution
 
-    def _run(self, script: str, kept: Path, seconds: float, replicate: int) -> Solution:
+    def _run(
+        self, script: str, kept: Path, seconds: float, replicate: int, small: Path | None = None
+    ) -> Solution:
         if not self.public.is_dir():
             raise EvaluationImpossible(
                 f"the public data `{self.public}` are gone: put them back, then `gome resume`"
             )
         try:
-            return self._run_in(script, kept, seconds, replicate)
+            return self._run_in(script, kept, seconds, replicate, small)
         except OSError as error:
             raise EvaluationImpossible(
                 f"the files of a step cannot be written in `{kept}`: {error}. What is finished is "
                 "kept: mend that (free some space, say), then `gome resume`"
             ) from error
 
-    def _run_in(self, script: str, kept: Path, seconds: float, replicate: int) -> Solution:
+    def _run_in(
+        self, script: str, kept: Path, seconds: float, replicate: int, small: Path | None
+    ) -> Solution:
         work = kept / "work"
         with contextlib.suppress(OSError):
             remove_tree(kept)
@@ -109,16 +139,24 @@ class SandboxEvaluator:
         (work / "replicate").write_text(str(replicate))
         wall = min(self.limits.wall_seconds, seconds)
         limits = replace(self.limits, wall_seconds=wall, stop=self._stopped.is_set)
+        data = small or self.public
         try:
-            execution = self.sandbox.run(script, work, self.public, limits, self.task.sealed)
+            execution = self.sandbox.run(script, work, data, limits, self.task.sealed)
             content = read_output(work, "submission.csv", MAX_SUBMISSION_BYTES)
         finally:
             with contextlib.suppress(OSError):
                 remove_tree(work)
-        submission = kept / "submission.csv"
-        if content is not None:
+        submission = kept / "submission.csv" if content is not None else None
+        if submission is not None and content is not None:
             submission.write_bytes(content)
-        return judge(self.task, script, execution, submission if content is not None else None)
+        check = self.task.check if small is None else partial(_check_rows, small)
+        return judge(self.task, script, execution, submission, check)
+
+
+def _check_rows(small: Path, submission: Path) -> None:
+    wrong = same_rows(submission, small / "sample_submission.csv")
+    if wrong:
+        raise InvalidSubmission(wrong)
 
 
 def step_folder(steps: Path, step: int) -> Path:

@@ -16,6 +16,7 @@ Kind = Literal[
     "ranked",
     "withheld",
     "proposed",
+    "rehearsed",
     "executed",
     "repaired",
     "judged",

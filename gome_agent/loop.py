@@ -27,17 +27,16 @@ import jax.numpy as jnp
 import numpy as np
 
 import optimizers
+from gome_agent.briefing import Briefing
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
 from gome_agent.choosing import choose, require_blind
 from gome_agent.compiled import Asked, Compiled, Proposed, Settled
 from gome_agent.directing import SHOWN_WEIGHTS, Directions, record_failure
 from gome_agent.evaluator import Evaluator, Stoppable
 from gome_agent.journal import Journal
-from gome_agent.making import NOTHING, Made, Maker, Order, UnderWay, failed, later
+from gome_agent.making import Made, Maker, Order, UnderWay, failed, later
 from gome_agent.measuring import Bench
 from gome_agent.reasoners.base import (
-    Attempt,
-    Brief,
     MalformedReply,
     NoEdit,
     Reasoner,
@@ -50,7 +49,6 @@ from optimizers import Embedder, Lexicon, Operator, Strategy
 from optimizers.budget import Spent
 
 INTERRUPTED = "interrupted"
-_SIBLINGS = 5
 
 
 @dataclass
@@ -110,10 +108,16 @@ class Agent:
         self._begun = 0
         self._under_way: deque[UnderWay] = deque()
         self._steps: list[Step] = []
-        self._attempts: list[Attempt] = []
         self._node_step: dict[int, int] = {}
-        draws = getattr(self.reasoner, "draws", True)
-        self._undrawn = None if draws else np.random.default_rng(self.seed)
+        self._briefing = Briefing(
+            self.task,
+            self.public,
+            self.ledger,
+            self.seconds_per_run,
+            self.seed,
+            self._steps,
+            getattr(self.reasoner, "draws", True),
+        )
         self._directions = Directions(
             self.reasoner, self.journal, self.capacity, self.embed, self.diagnoses, self._recycle
         )
@@ -124,7 +128,7 @@ class Agent:
             self.evaluator,
             self.journal,
             self.ledger,
-            self.seconds_per_run,
+            self._briefing.limit,
         )
         self._maker = Maker(
             self.reasoner, self._bench, self.journal, self.repairs, self.refines, self.judges
@@ -226,7 +230,7 @@ class Agent:
             Spent(
                 evaluations=under_way + finals,
                 steps=under_way,
-                seconds=finals * min(longest, self.seconds_per_run),
+                seconds=finals * longest,
             )
         )
 
@@ -245,7 +249,7 @@ class Agent:
         crossed = {} if other is None else {"other": other}
         told = {"operator": asked.operator.name, "parent": parent, **crossed}
         self._record("asked", number, **told, clock=clock, used=used)
-        order = self._order(number, asked, parent, other, used)
+        order = self._briefing.order(number, asked.operator, parent, other, used, self._under_way)
         before = None if parent is None else order.source
         proposed, made = None, None
         try:
@@ -320,7 +324,7 @@ class Agent:
             spent=self.ledger.spent,
         )
         self._steps.append(step)
-        self._attempts.append(attempt_of(step))
+        self._briefing.attempts.append(attempt_of(step))
         self._record(
             "settled",
             number,
@@ -359,39 +363,6 @@ class Agent:
         return *settled, params
 
     # -- book-keeping --------------------------------------------------------------------------
-
-    def _order(
-        self, number: int, asked: Asked, parent: int | None, other: int | None, used: float
-    ) -> Order:
-        brief = Brief(
-            facts=self.task.facts,
-            description=self.task.description,
-            public=self.public,
-            steps_left=int(self.budget.steps) - number,
-            seconds_per_run=self.seconds_per_run,
-            seconds_left=self.budget.seconds - self.ledger.elapsed,
-            history=tuple(self._attempts),
-            step=number,
-            used=used,
-            siblings=self._siblings(parent),
-        )
-        return Order(
-            number=number,
-            operator=asked.operator,
-            brief=brief,
-            source=NOTHING if parent is None else self._steps[parent].solution,
-            other=NOTHING if other is None else self._steps[other].solution,
-            ranked=(),
-            rng=self._undrawn or np.random.default_rng([self.seed, number]),
-        )
-
-    def _siblings(self, parent: int | None) -> tuple[str, ...]:
-        """What the other steps under way, or just before them, are about."""
-        if self.in_flight == 1:
-            return ()
-        others = {one.parent for one in self._under_way if one.parent is not None} - {parent}
-        about = [self._steps[step].edit for step in sorted(others)]
-        return tuple(edit.note for edit in about if edit is not None and edit.note)[-_SIBLINGS:]
 
     def _recycle(self, slot: int) -> None:
         """A slot changes hands: what was learned in it goes, under way or not."""

@@ -105,27 +105,33 @@ class Maker:
             failed = Solution("", valid=False, failure=reason)
             return Made(None, failed, Spent(calls=calls), reason)
         self._record("proposed", order.number, edit)
-        spent = Spent(evaluations=1, calls=calls)
-        solution = self.bench.evaluate(order.number, edit.script)
-        solution, used = self._judged(order, solution)
-        spent += used
+        solution, used = self._tried(order, edit)
+        spent = used + Spent(calls=calls)
         for _ in range(self.repairs):
             if solution.valid:
                 break
-            repaired = self._again(order, "repaired", self.reasoner.debug, edit, solution)
-            spent += Spent(evaluations=repaired is not None, calls=1)
+            repaired, used = self._again(order, "repaired", self.reasoner.debug, edit, solution)
+            spent += used
             if repaired is None:
                 break
             edit, solution = repaired
-            solution, used = self._judged(order, solution)
-            spent += used
         if self.refines and solution.valid and isinstance(self.reasoner, Refines):
-            refined = self._again(order, "refined", self.reasoner.refine, edit, solution)
-            spent += Spent(evaluations=refined is not None, calls=1)
+            refined, used = self._again(order, "refined", self.reasoner.refine, edit, solution)
+            spent += used
             # The same split and the same design: the better one is kept, as the gate sees it once.
             if refined is not None and refined[1].valid and refined[1].score > solution.score:
                 edit, solution = refined
         return Made(edit, solution, spent)
+
+    def _tried(self, order: Order, edit: Edit) -> tuple[Solution, Spent]:
+        """Rehearse, measure, judge: each only if the one before went well."""
+        rehearsal = self.bench.rehearse(order.number, edit.script)
+        if rehearsal is not None and not rehearsal.valid:
+            reason = f"on a sample of the data: {rehearsal.failure}"
+            return replace(rehearsal, failure=reason), Spent()
+        solution = self.bench.evaluate(order.number, edit.script)
+        solution, used = self._judged(order, solution)
+        return solution, used + Spent(evaluations=1)
 
     def prefers(self, one: UnderWay, child: Solution) -> bool:
         """Whether a candidate whose score is a tie with its parent's should take its place."""
@@ -166,16 +172,18 @@ class Maker:
         ask: Callable[[Brief, Solution, np.random.Generator], Edit],
         edit: Edit,
         solution: Solution,
-    ) -> tuple[Edit, Solution] | None:
-        """Another version of a candidate, measured; it carries out what the first one did."""
+    ) -> tuple[tuple[Edit, Solution] | None, Spent]:
+        """Another version of a candidate, tried; it carries out what the first one did."""
+        asked = Spent(calls=1)
         try:
             new = ask(order.brief, replace(solution, script=edit.script), order.rng)
         except (NoEdit, MalformedReply) as failure:
             record_failure(self.journal, order.number, failure)
-            return None
+            return None, asked
         new = new.model_copy(update={"applied": edit.applied, "amounts": edit.amounts})
         self._record(kind, order.number, new)
-        return new, self.bench.evaluate(order.number, new.script)
+        tried, used = self._tried(order, new)
+        return (new, tried), asked + used
 
     def _judged(self, order: Order, solution: Solution) -> tuple[Solution, Spent]:
         """A valid solution, or a failed one if its evaluation cannot be trusted: fail-closed."""

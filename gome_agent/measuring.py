@@ -6,16 +6,17 @@ number stands for, and the measurements pooled.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
 
 from gome_agent.budget import Ledger
 from gome_agent.compiled import Compiled, Seen, Settled
-from gome_agent.evaluator import Evaluator
-from gome_agent.journal import Journal, Kind
+from gome_agent.evaluator import Evaluator, Rehearses
+from gome_agent.journal import Event, Journal, Kind
 from gome_agent.reasoners.base import Solution
 from gome_agent.records import outcome_of, require_same_script, solution_of
 from gome_agent.tasks.base import Task
@@ -53,7 +54,17 @@ class Bench:
     evaluator: Evaluator
     journal: Journal
     ledger: Ledger
-    seconds_per_run: float
+    limit: Callable[[], float]
+    """Seconds that a script may run by now."""
+
+    def rehearse(self, number: int, script: str) -> Solution | None:
+        """Try a candidate on a sample of the data, where the evaluator can. Not an evaluation."""
+        followed, tried = self.journal.ahead(number), None
+        if followed is None and isinstance(self.evaluator, Rehearses):
+            tried = self.evaluator.rehearse(script, number, self._seconds())
+        if tried is None and (followed is None or followed.kind != "rehearsed"):
+            return None
+        return self._recorded("rehearsed", number, script, followed, tried)
 
     def evaluate(self, number: int, script: str) -> Solution:
         """Measure a candidate for the first time; does not count it. Safe for threads."""
@@ -144,26 +155,38 @@ class Bench:
     def _execute(
         self, kind: Kind, number: int | None, of: int, script: str, replicate: int
     ) -> Solution:
-        """Run a script, unless it is known what that came to; record it.
+        """Run a script, unless it is known what that came to; record it."""
+        known, fresh = self.journal.answer(number, kind), None
+        if known is None:
+            self.journal.checkpoint()
+            fresh = self.evaluator.evaluate(script, of, self._seconds(), replicate)
+        again = {} if kind == "executed" else {"of": of, "replicate": replicate}
+        return self._recorded(kind, number, script, known, fresh, again)
+
+    def _seconds(self) -> float:
+        """Seconds that a script may run from now on."""
+        return max(1.0, min(self.limit(), self.ledger.seconds_left))
+
+    def _recorded(
+        self,
+        kind: Kind,
+        number: int | None,
+        script: str,
+        known: Event | None,
+        fresh: Solution | None,
+        about: Mapping[str, int] = MappingProxyType({}),
+    ) -> Solution:
+        """Put down what a script came to, as it was found now or before.
 
         What is returned has passed through the record, so that a run which is followed sees the
         same to the last digit.
         """
-        known = self.journal.answer(number, kind)
-        log = ""
-        if known is None:
-            limit = max(1.0, min(self.seconds_per_run, self.ledger.seconds_left))
-            self.journal.checkpoint()
-            solution = self.evaluator.evaluate(script, of, limit, replicate)
-            log = self.journal.kept(solution.log)
-            payload = {
-                "script": self.journal.store(script),
-                "log": self.journal.store(log),
-                **outcome_of(solution),
-            }
-            if kind != "executed":
-                payload |= {"of": of, "replicate": replicate}
+        if fresh is not None:
+            log = self.journal.kept(fresh.log)
+            texts = {"script": self.journal.store(script), "log": self.journal.store(log)}
+            payload = {**texts, **outcome_of(fresh), **about}
         else:
+            assert known is not None
             payload = dict(known.payload)
             require_same_script(payload, self.journal.kept(script), number)
             self.journal.store(script)

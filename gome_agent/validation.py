@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,13 @@ from gome_agent.tasks.base import InvalidSubmission, Task
 LOG_CHARACTERS = 4000
 
 
-def judge(task: Task, script: str, execution: Execution, submission: Path | None) -> Solution:
+def judge(
+    task: Task,
+    script: str,
+    execution: Execution,
+    submission: Path | None,
+    check: Callable[[Path], None] | None = None,
+) -> Solution:
     """Climb the ladder with one executed script.
 
     Args:
@@ -31,6 +37,7 @@ def judge(task: Task, script: str, execution: Execution, submission: Path | None
       script: the program that ran.
       execution: what happened to it.
       submission: its submission file, taken out of the work folder; `None` if it left none.
+      check: of the submission's format; the task's own if not given.
 
     Returns:
       The solution; `valid` is False and `failure` says why if a rung broke.
@@ -56,7 +63,7 @@ def judge(task: Task, script: str, execution: Execution, submission: Path | None
     if submission is None:
         return failed("the script wrote no submission.csv")
     try:
-        task.check(submission)
+        (check or task.check)(submission)
     except InvalidSubmission as error:
         return failed(f"invalid submission: {error}")
     utilities = [task.facts.metric.utility(fold) for fold in report.folds]

@@ -75,6 +75,7 @@ def run_cell(config: Config, cell: Cell, scratch: Path) -> Rows:
     from gome_agent.tasks import registry
 
     task, seed = registry.load(cell["task"]), cell["seed"]
+    scratch = scratch.absolute()  # baselines run in folders of their own
     folder = scratch / "automl" / f"{cell['task']}-{seed}"
     shutil.rmtree(folder, ignore_errors=True)
     task.prepare(folder / "public")
@@ -255,7 +256,7 @@ def _flaml(config: Config, scratch: Path) -> tuple[str, str]:
         return sys.executable, ""
     from experiments.bench.environments import environment
 
-    made = environment(FLAML, scratch.absolute() / "environments", install=config.install)
+    made = environment(FLAML, scratch / "environments", install=config.install)
     return str(made.python), made.missing
 
 

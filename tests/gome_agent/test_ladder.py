@@ -163,3 +163,48 @@ def test_a_tuned_candidate_takes_the_place_of_a_worse_one(score, kept):
     _, result = run(Careful(), table, refines=True)
     assert result.steps[1].edit.script == result.steps[1].solution.script == kept
     assert table.ran == ["draft 0", "draft 0 refined", "edit 1", "edit 1 refined"]
+
+
+@dataclass
+class WithSample(Table):
+    """Can be tried on a sample first, where some scripts fail."""
+
+    broken: tuple[str, ...] = ()
+    rehearsed: list[str] = field(default_factory=list)
+
+    def rehearse(self, script, step, seconds):
+        self.rehearsed.append(script)
+        if script.startswith("draft"):
+            return None
+        return Solution(script, script not in self.broken, failure="no such column")
+
+
+def test_what_fails_on_a_sample_is_not_run_in_full():
+    table = WithSample({"edit 1 repaired": 1.0}, broken=("edit 1",))
+    reasoner = Careful()
+    agent, result = run(reasoner, table, repairs=1)
+    assert table.ran == ["draft 0", "edit 1 repaired"]
+    assert table.rehearsed == ["draft 0", "edit 1", "edit 1 repaired"]
+    assert result.steps[1].accepted
+    assert result.evaluations == 2
+    kinds = [event.kind for event in agent.journal.events() if event.step == 1]
+    assert kinds.count("rehearsed") == 2
+    table = WithSample({}, broken=("edit 1",))
+    _, result = run(Careful(), table)
+    assert result.steps[1].solution.failure == "on a sample of the data: no such column"
+
+
+def test_scripts_that_were_too_slow_get_more_time_but_not_for_ever():
+    @dataclass
+    class Slow(Table):
+        limits: list[float] = field(default_factory=list)
+
+        def evaluate(self, script, step, seconds, replicate=0):
+            self.limits.append(seconds)
+            if step == 0:
+                return Solution(script, True, score=0.0)
+            return Solution(script, False, failure="still ran", outcome="timeout")
+
+    table = Slow({})
+    run(Careful(), table, steps=7, seconds_per_run=100.0)
+    assert table.limits == [100, 100, 130, 160, 190, 200, 200]

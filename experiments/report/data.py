@@ -13,9 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from experiments.lenient import clean, listed, mapping, number, whole
-from experiments.report.records import Grade, Run, State, Step, Suggestion, Weighted
-from gome_agent.journal import Event, Journal, JournalError
+from experiments.costs import Call, calls_of
+from experiments.report.clock import Span, timeline_of
+from experiments.report.records import Exchanged, Grade, Run, State, Step, Suggestion, Weighted
+from experiments.report.within import Version, kept_version, moments_of
+from gome_agent.journal import Event, Journal, JournalError, cut
 
+_TEXT_OF_CALLS = 300_000
+"""Characters of prompts and replies in all, so that the page stays small."""
+_LEAST, _MOST = 500, 8000
+"""Of each text."""
 _MEASUREMENTS = ("executed", "replicated", "revalidated")
 
 
@@ -65,6 +72,10 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
     once: dict[str, Mapping[str, Any]] = {}
     by_step: dict[int, list[Event]] = {}
     for event in events:
+        if event.kind == "resumed":
+            # It goes on: an earlier process has told of its end.
+            once.pop("interrupted", None)
+            once.pop("finished", None)
         if event.step is None:
             once[event.kind] = mapping(event.payload)
         else:
@@ -72,7 +83,11 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
     started, finished = once.get("started", {}), once.get("finished", {})
     config, sandbox = mapping(started.get("config")), mapping(started.get("sandbox"))
     higher = started.get("higher_is_better") is not False
-    steps = tuple(_step(n, by_step[n], read, higher) for n in sorted(by_step))
+    timeline, calls = timeline_of(events), calls_of(events)
+    limit = min(max(_TEXT_OF_CALLS // max(2 * len(calls), 1), _LEAST), _MOST)
+    steps = tuple(
+        _step(n, by_step[n], read, higher, timeline.spans[n], limit) for n in sorted(timeline.spans)
+    )
     return Run(
         task=clean(config.get("task")) or "unnamed task",
         strategy=clean(config.get("strategy")),
@@ -102,10 +117,14 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
         first_held_out=_grade(summary.get("first_draft_held_out")),
         oracle=_oracle(mapping(summary.get("oracle_on_test"))),
         steps=steps,
+        calls=calls,
+        timeline=timeline,
     )
 
 
-def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
+def _step(
+    index: int, events: list[Event], read: _Read, higher: bool, span: Span, text_limit: int
+) -> Step:
     payloads: dict[str, list[Mapping[str, Any]]] = {}
     for event in events:
         payloads.setdefault(event.kind, []).append(mapping(event.payload))
@@ -113,25 +132,26 @@ def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
     def said(kind: str) -> Mapping[str, Any]:
         return payloads.get(kind, [{}])[-1]
 
-    asked, proposed, executed, settled = map(said, ("asked", "proposed", "executed", "settled"))
+    kept = kept_version(events)
+    asked, settled, abandoned = map(said, ("asked", "settled", "abandoned"))
+    proposed, executed = kept.edit, kept.executed
     diagnoses, replicated = payloads.get("diagnosed", []), payloads.get("replicated", [])
-    state = _state(index, payloads)
+    state = _state(index, kept, payloads)
     troubles = [clean(trouble.get("reason")) for trouble in payloads.get("failed", [])]
-    crashes = [clean(found.get("failure")) for found in (executed, *replicated)]
+    crashes = [kept.failure, *(clean(found.get("failure")) for found in replicated)]
     failure = next(filter(None, [*crashes, *reversed(troubles)]), "") if state == "failed" else ""
     # Older journals have no score in `settled`; an unfinished step has no `settled`.
     scored = settled if "score" in settled else executed
     measured = state != "withheld" and bool(executed.get("valid")) and state != "failed"
     score = number(scored.get("score")) if measured else None
-    times = [event.time for event in events]
-    seconds = max(times) - min(times) if state != "unfinished" else None
+    seconds = span.end - span.start if state != "unfinished" else None
     return Step(
         number=index,
         operator=clean(asked.get("operator")).lower(),
         parent=whole(asked.get("parent")),
         other=whole(asked.get("other")),
         state=state,
-        reason=clean(settled.get("reason")) or failure,
+        reason=clean(settled.get("reason")) or failure or clean(abandoned.get("reason")),
         score=score if score is None or higher else -score,
         stderr=number(scored.get("stderr")) if measured else None,
         folds=tuple(number(fold) for fold in listed(executed.get("folds"))),
@@ -140,7 +160,7 @@ def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
         gain_stderr=None if state == "withheld" else number(settled.get("gain_stderr")),
         replicates=("executed" in payloads)
         + sum(whole(found.get("of")) == index for found in replicated),
-        run_seconds=_run_seconds([executed, *replicated], seconds),
+        run_seconds=_run_seconds([*payloads.get("executed", []), *replicated], seconds),
         seconds=seconds,
         summary="\n".join(filter(None, (clean(told.get("summary")) for told in diagnoses))),
         suggestions=_suggestions(
@@ -161,12 +181,20 @@ def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
         failure=failure,
         remarks=() if state == "failed" else tuple(filter(None, troubles)),
         log=read(executed.get("log")) if executed else "",
+        moments=moments_of(events),
+        exchanges=tuple(_exchanged(call, read, text_limit) for call in calls_of(events)),
     )
 
 
-def _state(index: int, payloads: Mapping[str, list[Mapping[str, Any]]]) -> State:
+def _exchanged(call: Call, read: _Read, limit: int) -> Exchanged:
+    prompt, reply = (cut(read(name), limit) if name else "" for name in (call.prompt, call.reply))
+    return Exchanged(call, prompt, reply)
+
+
+def _state(index: int, kept: Version, payloads: Mapping[str, list[Mapping[str, Any]]]) -> State:
     own = [found for found in payloads.get("replicated", []) if whole(found.get("of")) == index]
-    if not all(found.get("valid") for found in (*payloads.get("executed", []), *own)):
+    crashed = bool(kept.executed) and not kept.valid
+    if crashed or not all(found.get("valid") for found in own):
         return "failed"
     if "settled" not in payloads:
         return "unfinished"

@@ -64,7 +64,7 @@ def test_sums_by_hand(by_hand: Path) -> None:
     assert list(by_purpose(calls)) == ["edit", "diagnose", "draft"], "most tokens first"
     assert by_step(calls)[1] == Costs(2, 4, 5000, 600, 0, 1500, 5600, 0.0051, 1, 6.5, 0)
     assert by_step(calls)[2] == Costs(2, 1, 700, 0, 0, 0, 700, 0.0007, 0, 0.0, 2)
-    assert total(calls) == Costs(5, 6, 6700, 1000, 300, 1500, 7700, pytest.approx(0.01), 1, 8.5, 2)
+    assert total(calls) == Costs(5, 6, 6700, 1000, 300, 1500, 7700, 0.01, 1, 8.5, 2)
     assert [call.error for call in calls] == ["", "", "", "RequestRefused", "RequestRefused"]
     assert (calls[2].finish, calls[3].message, calls[3].seconds) == (
         "length",

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.lenient import clean, listed, mapping, number, whole
 from experiments.costs import Call, calls_of
+from experiments.lenient import clean, listed, mapping, number, whole
 from experiments.report.clock import Span, timeline_of
 from experiments.report.records import Exchanged, Grade, Run, State, Step, Suggestion, Weighted
 from experiments.report.within import Version, kept_version, moments_of

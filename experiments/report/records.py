@@ -148,10 +148,10 @@ class Run:
     first_held_out: Grade | None
     oracle: tuple[int, Grade] | None
     """The step with the best held-out result of all: chosen with the answers, for reports only."""
+    timeline: Timeline
     steps: tuple[Step, ...] = ()
     calls: tuple[Call, ...] = ()
     """Of models, those that belong to no step included."""
-    timeline: Timeline = Timeline({}, (), 0.0)
 
     @property
     def finished(self) -> bool:

@@ -161,6 +161,18 @@ def report(
 
 
 @app.command()
+def costs(
+    directory: RunFolder,
+    steps: Annotated[bool, typer.Option("--steps", help="One line a step.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Every call and all sums, as JSON.")] = False,
+) -> None:
+    """Say what the calls of language models were for, their tokens and their money."""
+    from experiments import display
+
+    display.costs(directory, by_step=steps, as_json=json)
+
+
+@app.command()
 def calibrate(
     paths: Annotated[
         list[Path],

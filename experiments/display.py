@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from experiments import runs, spec
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.costs import Costs
     from experiments.study import Study
 
 CONSOLE = Console(highlight=False)
@@ -191,6 +193,55 @@ def report(directory: Path, to: Path | None) -> None:
     from experiments.report import write_report
 
     CONSOLE.print(f"report {write_report(directory, to)}")
+
+
+def costs(directory: Path, *, by_step: bool, as_json: bool) -> None:
+    """A table of what calls of models took, one line a purpose or a step, and a total."""
+    from experiments import costs
+
+    calls = costs.read_calls(directory)
+    if as_json:
+        print(json.dumps(costs.as_json(calls), indent=2, allow_nan=False))
+        return
+    if not calls:
+        CONSOLE.print("no call of a language model is in the journal")
+        return
+    groups = costs.by_step(calls) if by_step else costs.by_purpose(calls)
+    table = Table(box=None, pad_edge=False, collapse_padding=True)
+    table.add_column("step" if by_step else "purpose", no_wrap=True)
+    for name in _AMOUNTS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, sums in groups.items():
+        table.add_row(escape("none" if name is None else str(name)), *_cells(sums))
+    table.add_section()
+    table.add_row("[bold]total", *_cells(costs.total(calls)))
+    CONSOLE.print(table)
+    if unpriced := costs.total(calls).unpriced:
+        CONSOLE.print(
+            f"[yellow]{unpriced} call{'s' if unpriced > 1 else ''} of unknown price[/]: the money "
+            "leaves them out; give `prices` with the model"
+        )
+
+
+_AMOUNTS = (
+    "calls",
+    "tries",
+    "prompt",
+    "of it\ncached",
+    "reply",
+    "of it\nreasoning",
+    "money",
+    "seconds",
+    "failed",
+)
+
+
+def _cells(sums: Costs) -> tuple[str, ...]:
+    amounts = (sums.exchanges, sums.attempts, sums.prompt_tokens, sums.cached_tokens)
+    amounts += (sums.completion_tokens, sums.reasoning_tokens)
+    unknown = sums.unpriced == sums.exchanges - sums.failed and not sums.money
+    money = "?" if sums.unpriced and unknown else f"{sums.money:.4f}"
+    return (*map(str, amounts), money, f"{sums.seconds:.1f}", str(sums.failed or ""))
 
 
 def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:

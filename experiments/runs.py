@@ -241,7 +241,7 @@ def _carry_out(
         on_step=watching.on_step,
     )
     result = agent.run()
-    summary = summarise(config, task, result, out)
+    summary = summarise(config, task, result, journal, out)
     journal.append("finished", summary)
     return summary
 

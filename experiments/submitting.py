@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments import costs
 from gome_agent import records
 from gome_agent.evaluator import step_folder
 from gome_agent.journal import Journal
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 PACKAGES = ("jax", "optax", "numpy", "scipy", "scikit-learn", "pandas")
 
 
-def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) -> dict[str, Any]:
+def summarise(
+    config: RunConfig, task: Task, result: records.Result, journal: Journal, out: Path
+) -> dict[str, Any]:
     """Write `best_solution.py`, `submission.csv` and `summary.json`; return the summary.
 
     An average of several solutions leaves the scripts of the others in `member_2.py` and so on.
@@ -37,6 +40,7 @@ def summarise(config: RunConfig, task: Task, result: records.Result, out: Path) 
         "calls": result.spent.calls,
         "tokens": result.spent.tokens,
         "money": result.spent.money,
+        "costs": costs.as_summary(costs.calls_of(journal.events("exchanged"))),
         "accepted": sum(step.accepted and step.replicates > 0 for step in result.steps),
         "withheld": sum(step.replicates == 0 for step in result.steps),
         "rejected": sum(

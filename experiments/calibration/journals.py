@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from experiments.calibration.records import LoggedStep, TaskLog
-from experiments.report.data import number, read_run
+from experiments.lenient import number
+from experiments.report.data import read_run
 from experiments.report.records import Run, Step, same_statement
 from gome_agent.journal import Journal
 from gome_theory import Selected

@@ -7,20 +7,22 @@ and numbers that are not finite are `None`. Scores are turned back to the metric
 from __future__ import annotations
 
 import json
-import math
-import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.report.records import Grade, Run, State, Step, Suggestion, Weighted
-from gome_agent.journal import Event, Journal, JournalError
+from experiments.costs import Call, calls_of
+from experiments.lenient import clean, listed, mapping, number, whole
+from experiments.report.clock import Span, timeline_of
+from experiments.report.records import Exchanged, Grade, Run, State, Step, Suggestion, Weighted
+from experiments.report.within import Version, kept_version, moments_of
+from gome_agent.journal import Event, Journal, JournalError, cut
 
-_COLOUR_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# Control and direction-changing characters would hide text or show it in another order.
-_INVISIBLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-_MAX_TEXT = 400_000
+_TEXT_OF_CALLS = 300_000
+"""Characters of prompts and replies in all, so that the page stays small."""
+_LEAST, _MOST = 500, 8000
+"""Of each text."""
 _MEASUREMENTS = ("executed", "replicated", "revalidated")
 
 
@@ -40,35 +42,6 @@ def read_run(run_dir: Path) -> Run:
             return _fold(events, _reader(journal), _summary(run_dir))
         except (sqlite3.DatabaseError, ValueError) as error:
             raise JournalError(f"`{path}` cannot be read as a journal: {error}") from error
-
-
-def number(value: Any) -> float | None:
-    """A finite float, or `None` for anything else (`"nan"`, `"inf"`, words, truth values).
-
-    >>> number("0.5"), number("nan"), number(True)
-    (0.5, None, None)
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def clean(value: Any) -> str:
-    """Text that shows what it holds: no colour codes, control characters made visible.
-
-    >>> clean("\\x1b[31mred\\x1b[0m and\\x00 nul")
-    'red and� nul'
-    """
-    text = "" if value is None else str(value)
-    text = _COLOUR_CODES.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
-    text = _INVISIBLE.sub("\ufffd", text)
-    if len(text) > _MAX_TEXT:
-        return text[:_MAX_TEXT] + f"\n[{len(text) - _MAX_TEXT} more characters]"
-    return text
 
 
 # -- folding ---------------------------------------------------------------------------------------
@@ -92,21 +65,29 @@ def _summary(run_dir: Path) -> Mapping[str, Any]:
         found = json.loads((run_dir / "summary.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return _mapping(found)
+    return mapping(found)
 
 
 def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
     once: dict[str, Mapping[str, Any]] = {}
     by_step: dict[int, list[Event]] = {}
     for event in events:
+        if event.kind == "resumed":
+            # It goes on: an earlier process has told of its end.
+            once.pop("interrupted", None)
+            once.pop("finished", None)
         if event.step is None:
-            once[event.kind] = _mapping(event.payload)
+            once[event.kind] = mapping(event.payload)
         else:
             by_step.setdefault(event.step, []).append(event)
     started, finished = once.get("started", {}), once.get("finished", {})
-    config, sandbox = _mapping(started.get("config")), _mapping(started.get("sandbox"))
+    config, sandbox = mapping(started.get("config")), mapping(started.get("sandbox"))
     higher = started.get("higher_is_better") is not False
-    steps = tuple(_step(n, by_step[n], read, higher) for n in sorted(by_step))
+    timeline, calls = timeline_of(events), calls_of(events)
+    limit = min(max(_TEXT_OF_CALLS // max(2 * len(calls), 1), _LEAST), _MOST)
+    steps = tuple(
+        _step(n, by_step[n], read, higher, timeline.spans[n], limit) for n in sorted(timeline.spans)
+    )
     return Run(
         task=clean(config.get("task")) or "unnamed task",
         strategy=clean(config.get("strategy")),
@@ -115,9 +96,9 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
         metric=clean(started.get("metric")) or "score",
         higher_is_better=higher,
         sandbox=clean(sandbox.get("name")),
-        not_covered=tuple(clean(gap) for gap in _list(sandbox.get("not_covered"))),
-        versions={clean(k): clean(v) for k, v in _mapping(started.get("versions")).items()},
-        steps_allowed=_whole(config.get("steps")),
+        not_covered=tuple(clean(gap) for gap in listed(sandbox.get("not_covered"))),
+        versions={clean(k): clean(v) for k, v in mapping(started.get("versions")).items()},
+        steps_allowed=whole(config.get("steps")),
         seconds_allowed=number(config.get("seconds")),
         seconds_per_run=number(config.get("seconds_per_run")),
         started=events[0].time if events else None,
@@ -126,66 +107,71 @@ def _fold(events: list[Event], read: _Read, summary: Mapping[str, Any]) -> Run:
         ended_by=clean(finished.get("ended_by")) or ("finished" if "finished" in once else ""),
         evaluations=sum(e.kind in _MEASUREMENTS for e in events),
         seconds=number(finished.get("wall_seconds")),
-        chosen=_whole(finished.get("best_step")) if finished else _leader(steps, higher),
+        chosen=whole(finished.get("best_step")) if finished else _leader(steps, higher),
         averaged=_steps(finished.get("averaged_steps")),
         revalidated=tuple(
-            _remeasured(_mapping(e.payload), higher) for e in events if e.kind == "revalidated"
+            _remeasured(mapping(e.payload), higher) for e in events if e.kind == "revalidated"
         ),
         selector_note=clean(finished.get("selector_note")),
         held_out=_grade(once.get("graded") or summary.get("held_out")),
         first_held_out=_grade(summary.get("first_draft_held_out")),
-        oracle=_oracle(_mapping(summary.get("oracle_on_test"))),
+        oracle=_oracle(mapping(summary.get("oracle_on_test"))),
         steps=steps,
+        calls=calls,
+        timeline=timeline,
     )
 
 
-def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
+def _step(
+    index: int, events: list[Event], read: _Read, higher: bool, span: Span, text_limit: int
+) -> Step:
     payloads: dict[str, list[Mapping[str, Any]]] = {}
     for event in events:
-        payloads.setdefault(event.kind, []).append(_mapping(event.payload))
+        payloads.setdefault(event.kind, []).append(mapping(event.payload))
 
     def said(kind: str) -> Mapping[str, Any]:
         return payloads.get(kind, [{}])[-1]
 
-    asked, proposed, executed, settled = map(said, ("asked", "proposed", "executed", "settled"))
+    kept = kept_version(events)
+    asked, settled, abandoned = map(said, ("asked", "settled", "abandoned"))
+    proposed, executed = kept.edit, kept.executed
     diagnoses, replicated = payloads.get("diagnosed", []), payloads.get("replicated", [])
-    state = _state(index, payloads)
+    state = _state(index, kept, payloads)
     troubles = [clean(trouble.get("reason")) for trouble in payloads.get("failed", [])]
-    crashes = [clean(found.get("failure")) for found in (executed, *replicated)]
+    crashes = [kept.failure, *(clean(found.get("failure")) for found in replicated)]
     failure = next(filter(None, [*crashes, *reversed(troubles)]), "") if state == "failed" else ""
     # Older journals have no score in `settled`; an unfinished step has no `settled`.
     scored = settled if "score" in settled else executed
     measured = state != "withheld" and bool(executed.get("valid")) and state != "failed"
     score = number(scored.get("score")) if measured else None
-    times = [event.time for event in events]
-    seconds = max(times) - min(times) if state != "unfinished" else None
+    seconds = span.end - span.start if state != "unfinished" else None
     return Step(
         number=index,
         operator=clean(asked.get("operator")).lower(),
-        parent=_whole(asked.get("parent")),
-        other=_whole(asked.get("other")),
+        parent=whole(asked.get("parent")),
+        other=whole(asked.get("other")),
         state=state,
-        reason=clean(settled.get("reason")) or failure,
+        reason=clean(settled.get("reason")) or failure or clean(abandoned.get("reason")),
         score=score if score is None or higher else -score,
         stderr=number(scored.get("stderr")) if measured else None,
-        folds=tuple(number(fold) for fold in _list(executed.get("folds"))),
-        train_folds=tuple(number(fold) for fold in _list(executed.get("train_folds"))),
+        folds=tuple(number(fold) for fold in listed(executed.get("folds"))),
+        train_folds=tuple(number(fold) for fold in listed(executed.get("train_folds"))),
         gain=None if state in ("failed", "withheld") else number(settled.get("gain")),
         gain_stderr=None if state == "withheld" else number(settled.get("gain_stderr")),
         replicates=("executed" in payloads)
-        + sum(_whole(found.get("of")) == index for found in replicated),
-        run_seconds=_run_seconds([executed, *replicated], seconds),
+        + sum(whole(found.get("of")) == index for found in replicated),
+        run_seconds=_run_seconds([*payloads.get("executed", []), *replicated], seconds),
         seconds=seconds,
         summary="\n".join(filter(None, (clean(told.get("summary")) for told in diagnoses))),
         suggestions=_suggestions(
-            [found for told in diagnoses for found in _list(told.get("suggestions"))]
+            [found for told in diagnoses for found in listed(told.get("suggestions"))]
         ),
         diagnoses=len(diagnoses),
         reused="reused" in payloads,
         without_slot=tuple(
             clean(statement)
             for told in (*diagnoses, *payloads.get("admitted", []))
-            for statement in _list(told.get("without_slot"))
+            for statement in listed(told.get("without_slot"))
         ),
         ranked=_weighted(said("ranked").get("directives")),
         applied=_applied(proposed),
@@ -195,12 +181,20 @@ def _step(index: int, events: list[Event], read: _Read, higher: bool) -> Step:
         failure=failure,
         remarks=() if state == "failed" else tuple(filter(None, troubles)),
         log=read(executed.get("log")) if executed else "",
+        moments=moments_of(events),
+        exchanges=tuple(_exchanged(call, read, text_limit) for call in calls_of(events)),
     )
 
 
-def _state(index: int, payloads: Mapping[str, list[Mapping[str, Any]]]) -> State:
-    own = [found for found in payloads.get("replicated", []) if _whole(found.get("of")) == index]
-    if not all(found.get("valid") for found in (*payloads.get("executed", []), *own)):
+def _exchanged(call: Call, read: _Read, limit: int) -> Exchanged:
+    prompt, reply = (cut(read(name), limit) if name else "" for name in (call.prompt, call.reply))
+    return Exchanged(call, prompt, reply)
+
+
+def _state(index: int, kept: Version, payloads: Mapping[str, list[Mapping[str, Any]]]) -> State:
+    own = [found for found in payloads.get("replicated", []) if whole(found.get("of")) == index]
+    crashed = bool(kept.executed) and not kept.valid
+    if crashed or not all(found.get("valid") for found in own):
         return "failed"
     if "settled" not in payloads:
         return "unfinished"
@@ -236,7 +230,7 @@ def _suggestions(value: Any) -> tuple[Suggestion, ...]:
             credence=number(found.get("credence")),
             evidence=clean(found.get("evidence")),
         )
-        for found in map(_mapping, _list(value))
+        for found in map(mapping, listed(value))
     ]
     return tuple(sorted(suggestions, key=lambda s: -abs((s.strength or 0) * (s.credence or 0))))
 
@@ -244,13 +238,13 @@ def _suggestions(value: Any) -> tuple[Suggestion, ...]:
 def _weighted(value: Any) -> tuple[Weighted, ...]:
     return tuple(
         Weighted(clean(d.get("statement")), clean(d.get("component")), number(d.get("weight")))
-        for d in map(_mapping, _list(value))
+        for d in map(mapping, listed(value))
     )
 
 
 def _applied(proposed: Mapping[str, Any]) -> tuple[Weighted, ...]:
-    directives = [_mapping(d) for d in _list(proposed.get("applied"))]
-    amounts = [number(amount) for amount in _list(proposed.get("amounts"))]
+    directives = [mapping(d) for d in listed(proposed.get("applied"))]
+    amounts = [number(amount) for amount in listed(proposed.get("amounts"))]
     if len(amounts) != len(directives):
         amounts = [1.0] * len(directives)
     return tuple(
@@ -260,46 +254,33 @@ def _applied(proposed: Mapping[str, Any]) -> tuple[Weighted, ...]:
 
 
 def _grade(value: Any) -> Grade | None:
-    found = _mapping(value)
+    found = mapping(value)
     if not found:
         return None
     return Grade(
         score=number(found.get("score")),
         medal=clean(found.get("medal")) or "none",
-        rank=_whole(found.get("rank")),
-        teams=_whole(found.get("teams")),
+        rank=whole(found.get("rank")),
+        teams=whole(found.get("teams")),
         above_median=found.get("above_median") is True,
         thresholds=_numbers(found.get("thresholds")),
     )
 
 
 def _oracle(told: Mapping[str, Any]) -> tuple[int, Grade] | None:
-    step, grade = _whole(told.get("step")), _grade(told)
+    step, grade = whole(told.get("step")), _grade(told)
     return None if step is None or grade is None else (step, grade)
 
 
 def _remeasured(told: Mapping[str, Any], higher: bool) -> tuple[int, float | None]:
     score = number(told.get("score")) if told.get("valid") is True else None
-    return _whole(told.get("of")) or 0, score if score is None or higher else -score
+    return whole(told.get("of")) or 0, score if score is None or higher else -score
 
 
 def _steps(value: Any) -> tuple[int, ...]:
-    return tuple(step for step in map(_whole, _list(value)) if step is not None)
+    return tuple(step for step in map(whole, listed(value)) if step is not None)
 
 
 def _numbers(value: Any) -> Mapping[str, float]:
-    pairs = ((clean(name), number(item)) for name, item in _mapping(value).items())
+    pairs = ((clean(name), number(item)) for name, item in mapping(value).items())
     return {name: item for name, item in pairs if item is not None}
-
-
-def _whole(value: Any) -> int | None:
-    found = number(value)
-    return None if found is None else int(found)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, list | tuple) else []

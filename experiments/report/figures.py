@@ -6,6 +6,7 @@ Not covered: languages other than English, and units (a metric's units are the t
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 MINUS = "\u2212"
@@ -87,6 +88,34 @@ def moment(value: float | None) -> str:
     if value is None:
         return NOTHING
     return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def money(value: float | None) -> str:
+    """An amount of money, to four significant digits.
+
+    >>> money(0.0123456), money(12.0), money(None)
+    ('0.01235', '12', '–')
+    """
+    return NOTHING if value is None else f"{value:.4g}"
+
+
+def count(value: int) -> str:
+    """A whole number, in groups of three digits.
+
+    >>> count(63772)
+    '63\u202f772'
+    """
+    return f"{value:,}".replace(",", "\u202f")
+
+
+def steps(numbers: Sequence[int]) -> str:
+    """A list of steps in words.
+
+    >>> steps([3]), steps([1, 2, 5])
+    ('step 3', 'steps 1, 2 and 5')
+    """
+    *most, last = map(str, numbers)
+    return f"steps {', '.join(most)} and {last}" if most else f"step {last}"
 
 
 def shortened(text: str, length: int) -> str:

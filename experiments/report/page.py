@@ -11,11 +11,13 @@ import base64
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
-from experiments.report import charts, figures, heatmap
+from experiments.costs import Costs, by_purpose, by_step, total
+from experiments.report import charts, figures, heatmap, side_by_side
 from experiments.report.changes import Change, compare, whole
 from experiments.report.data import read_run
 from experiments.report.records import Run, Step, same_statement
@@ -35,6 +37,14 @@ class Entry:
     """Statements of the ranked directives that were carried out."""
     log: str
     """Tail of the log; empty unless the step failed."""
+
+
+class _Spent(NamedTuple):
+    """What calls of models took."""
+
+    purposes: dict[str, Costs]
+    steps: dict[int | None, Costs]
+    total: Costs
 
 
 def write_report(run_dir: Path, to: Path | None = None) -> Path:
@@ -71,6 +81,10 @@ def render(run: Run) -> str:
             figures=figures,
             updates=heatmap.update_map(run),
             parameters=heatmap.parameter_map(run),
+            over_time=side_by_side.time_chart(run) if _has_more_than_steps(run) else None,
+            costs=_Spent(by_purpose(run.calls), by_step(run.calls), total(run.calls)),
+            beside=_beside(run),
+            traces=_traces(run),
             entries=entries(run),
             shades=range(1, heatmap.SHADES + 1),
             style=Markup(_asset("style.css")),
@@ -87,6 +101,23 @@ def entries(run: Run) -> list[Entry]:
         _entry(step, scripts.get(step.parent) if step.parent is not None else None)
         for step in run.steps
     ]
+
+
+def _beside(run: Run) -> dict[int, tuple[int, ...]]:
+    """The steps that each was under way with, where there are any."""
+    found = {step.number: run.timeline.beside(step.number) for step in run.steps}
+    return {number: others for number, others in found.items() if others}
+
+
+def _traces(run: Run) -> dict[int, int]:
+    """The draft that each step comes from, itself excepted, where there are several."""
+    roots = {step: root for step, root in run.traces().items() if step != root}
+    return roots if len(set(roots.values())) > 1 else {}
+
+
+def _has_more_than_steps(run: Run) -> bool:
+    """Whether a time line shows what the charts over the steps do not."""
+    return bool(run.calls or run.timeline.breaks) or run.side_by_side
 
 
 def _entry(step: Step, parent_script: str | None) -> Entry:

@@ -10,6 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from experiments.costs import Call
+from experiments.report.clock import Timeline
+from experiments.report.within import Moment
+
 State = Literal["accepted", "rejected", "failed", "withheld", "unfinished"]
 
 
@@ -31,6 +35,15 @@ class Suggestion:
     strength: float | None
     credence: float | None
     evidence: str
+
+
+@dataclass(frozen=True)
+class Exchanged:
+    """A call of a model with its texts, which may be cut in the middle."""
+
+    call: Call
+    prompt: str
+    reply: str
 
 
 @dataclass(frozen=True)
@@ -81,6 +94,10 @@ class Step:
     remarks: tuple[str, ...]
     """What went wrong in a step that did not fail by it: one reply of several, a replicate."""
     log: str
+    moments: tuple[Moment, ...] = ()
+    """What was done with the candidate, where it was more than written and run."""
+    exchanges: tuple[Exchanged, ...] = ()
+    """In the order in which they were over."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +148,10 @@ class Run:
     first_held_out: Grade | None
     oracle: tuple[int, Grade] | None
     """The step with the best held-out result of all: chosen with the answers, for reports only."""
+    timeline: Timeline
     steps: tuple[Step, ...] = ()
+    calls: tuple[Call, ...] = ()
+    """Of models, those that belong to no step included."""
 
     @property
     def finished(self) -> bool:
@@ -156,6 +176,19 @@ class Run:
             return None
         difference = best.score - first.score
         return difference if self.higher_is_better else -difference
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether steps were ever under way together."""
+        return any(self.timeline.beside(step.number) for step in self.steps)
+
+    def traces(self) -> dict[int, int]:
+        """The draft that each step comes from, by (first) parents; a crossover's is the first's."""
+        roots: dict[int, int] = {}
+        for step in self.steps:
+            parent = -1 if step.parent is None else step.parent
+            roots[step.number] = roots.get(parent, step.number)
+        return roots
 
     def count(self, state: State) -> int:
         """Number of steps in a state."""

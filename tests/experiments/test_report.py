@@ -14,8 +14,10 @@ import pytest
 
 from experiments.report import read_run, write_report
 from experiments.report.charts import beyond, depth_of, score_domain
+from experiments.report.clock import Break, Span, Work, timeline_of
 from experiments.report.marks import describe
-from gome_agent.journal import Journal, JournalError
+from experiments.report.side_by_side import rows_of
+from gome_agent.journal import Event, Journal, JournalError
 
 ATTACK = "</pre></script><script>alert(1)</script><img src=x onerror=alert(2)>\"'"
 IDEAS = (
@@ -610,3 +612,241 @@ def test_a_database_without_events(tmp_path: Path) -> None:
     connection.close()
     with pytest.raises(JournalError, match="cannot be read"):
         write_report(tmp_path)
+
+
+# -- runs with a language model --------------------------------------------------------------------
+
+
+def _exchange(builder: Builder, step: int, purpose: str, prompt: str, reply: str, **told: Any):
+    journal = builder.journal
+    usage = {"prompt_tokens": 1200, "completion_tokens": 34, "reasoning_tokens": 5}
+    journal.append(
+        "exchanged",
+        {
+            "purpose": purpose,
+            "prompt": journal.store(prompt),
+            "reply": journal.store(reply),
+            "model": "any",
+            "usage": {**usage, "cached_tokens": 0, "money": 0.25, "calls": 2},
+            "spent": {"calls": 2, "tokens": 1234, "money": 0.25},
+            "seconds": 0.5,
+            "finish": "length",
+            **told,
+        },
+        step,
+    )
+
+
+def _version(builder: Builder, step: int, kind: Any, script: str, score: float | None) -> None:
+    journal = builder.journal
+    told = {"script": journal.store(script), "applied": [], "amounts": [], "note": f"as {kind}"}
+    journal.append(kind, told, step)
+    log = journal.store(f"log of {script}")
+    failure = "" if score is not None else "a crash"
+    executed = {"valid": score is not None, "score": score, "failure": failure, "log": log}
+    journal.append("executed", {**executed, "script": told["script"]}, step)
+
+
+def _settle(builder: Builder, step: int, *, accepted: bool = True, **told: Any) -> None:
+    builder.journal.append("settled", {"accepted": accepted, "node": step, **told}, step)
+
+
+def test_a_repaired_candidate_did_not_fail(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.ask(0, "DRAFT", None)
+    _version(builder, 0, "proposed", "broken = 1\n", None)
+    _version(builder, 0, "repaired", "mended = 1\n", 0.8)
+    verdict = {"aligned": True, "evidence": "folds are disjoint", "concerns": ["few rows"]}
+    builder.journal.append("judged", verdict, 0)
+    _settle(builder, 0, score=0.8)
+    checker = check(write_report(builder.close()))
+    step = read_run(tmp_path / "run").steps[0]
+    assert (step.state, step.score, step.failure) == ("accepted", 0.8, "")
+    assert (step.script, step.log) == ("mended = 1\n", "log of mended = 1\n")
+    assert [(moment.kind, moment.sentence) for moment in step.moments] == [
+        ("written", "as proposed; failed: a crash"),
+        ("repaired", "as repaired; ran"),
+        (
+            "judged",
+            "its evaluation can be trusted: folds are disjoint (mild concerns: few rows)",
+        ),
+    ]
+    assert "as proposed; failed: a crash" in " ".join(checker.text)
+
+
+def test_a_candidate_that_a_judge_does_not_trust_failed(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.ask(0, "DRAFT", None)
+    _version(builder, 0, "proposed", "leaks = 1\n", 0.99)
+    builder.journal.append("judged", {"aligned": False, "evidence": "fits on all rows"}, 0)
+    _settle(builder, 0, accepted=False, score="-inf")
+    check(write_report(builder.close()))
+    step = read_run(tmp_path / "run").steps[0]
+    assert (step.state, step.score) == ("failed", None)
+    assert step.failure == "its evaluation is not to be trusted: fits on all rows"
+
+
+@pytest.mark.parametrize(("score", "kept"), [(0.85, "tuned"), (0.75, "plain"), (None, "plain")])
+def test_the_better_of_two_is_kept(tmp_path: Path, score: float | None, kept: str) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.ask(0, "DRAFT", None)
+    _version(builder, 0, "proposed", "plain", 0.8)
+    _version(builder, 0, "refined", "tuned", score)
+    _settle(builder, 0, score=max(0.8, score or 0.0))
+    run = read_run(builder.close())
+    assert (run.steps[0].script, run.steps[0].state) == (kept, "accepted")
+    assert run.steps[0].score == max(0.8, score or 0.0)
+    assert run.evaluations == 2
+
+
+def test_comparisons_and_abandoned_steps_are_told(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.step(0, score=0.8)
+    builder.journal.append("compared", {"replace": True, "reason": "is shorter"}, 1)
+    builder.step(1, 0, score=0.8)
+    builder.ask(2, "DESCEND", 1)
+    builder.journal.append("abandoned", {"reason": "all 5 calls are used"}, 2)
+    text = " ".join(check(write_report(builder.close())).text)
+    step = read_run(tmp_path / "run").steps[2]
+    assert (step.state, step.reason) == ("unfinished", "all 5 calls are used")
+    assert "a tie with its parent: it takes its place: is shorter" in text
+
+
+def test_calls_are_counted_and_their_texts_folded_away(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    _exchange(builder, 0, "draft", "What to write?", "A <b>program</b>.")
+    builder.step(0, score=0.8)
+    told = {"error": "RequestRefused", "message": "content policy"}
+    _exchange(builder, 1, "diagnose", "Why?", "", **told)
+    builder.step(1, 0, score=0.9)
+    page = write_report(builder.close())
+    checker = check(page)
+    run = read_run(tmp_path / "run")
+    assert [len(step.exchanges) for step in run.steps] == [1, 1]
+    assert run.steps[0].exchanges[0].prompt == "What to write?"
+    text = checker.text
+    assert "A <b>program</b>." in text
+    assert "content policy" in text
+    folded = page.read_text().split('<details class="fold call">')[1:]
+    assert len(folded) == 2
+    for words in ("2\u202f400", "0.5", "ended by length"):
+        assert any(words in found for found in text), words
+
+
+def test_a_page_with_many_calls_stays_small(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    for number in range(60):
+        for i in range(5):
+            _exchange(builder, number, "edit", f"{number} {i} " + "p" * 20_000, "r" * 20_000)
+        builder.step(number, number - 1 if number else None, score=0.8)
+    page = write_report(builder.close())
+    check(page)
+    assert "characters left out" in page.read_text()
+    assert page.stat().st_size < 1_500_000
+
+
+def test_everything_hostile_that_a_model_says_is_escaped(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.ask(0, "DRAFT", None)
+    odd = {"model": ATTACK, "finish": ATTACK, "message": ATTACK, "error": ATTACK}
+    _exchange(builder, 0, ATTACK, ATTACK + "\x00\u202e", ATTACK, **odd)
+    _exchange(builder, 0, "edit", ATTACK, ATTACK)
+    _version(builder, 0, "proposed", ATTACK, None)
+    for kind in ("repaired", "refined"):
+        told = {"script": builder.journal.store(ATTACK), "note": ATTACK}
+        builder.journal.append(kind, told, 0)
+        builder.journal.append("executed", {"valid": False, "failure": ATTACK}, 0)
+    verdict = {"aligned": False, "evidence": ATTACK, "concerns": [ATTACK]}
+    builder.journal.append("judged", verdict, 0)
+    builder.journal.append("compared", {"replace": ATTACK, "reason": ATTACK}, 0)
+    builder.journal.append("abandoned", {"reason": ATTACK}, 0)
+    builder.journal.append("interrupted", {"at_step": ATTACK})
+    builder.journal.append("resumed", {"clock": ATTACK})
+    page = write_report(builder.close())
+    checker = check(page)
+    html = page.read_text()
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    assert not set(html) & {"\x00", "\u202e"}
+    assert "".join(checker.text).count("<script>alert(1)</script>") > 10, "shown as text"
+
+
+def events_at(*told: tuple[float, int | None, Any]) -> list[Event]:
+    return [Event(i, 1000.0 + at, step, kind, {}) for i, (at, step, kind) in enumerate(told)]
+
+
+def test_the_clock_stands_still_between_processes() -> None:
+    """Two steps side by side, a break of a day, a third step alone; worked by hand."""
+    timeline = timeline_of(
+        [
+            *events_at((0, None, "started"), (1, 0, "asked"), (2, 1, "asked")),
+            Event(4, 1006.0, 0, "exchanged", {"seconds": 3.0}),
+            Event(5, 1007.0, 0, "settled", {}),
+            Event(6, 1008.0, None, "interrupted", {}),
+            Event(7, 1008.5, None, "finished", {}),
+            Event(8, 87408.0, None, "resumed", {}),
+            Event(9, 87412.0, 1, "executed", {"seconds": 60.0}),
+            Event(10, 87413.0, 1, "settled", {}),
+            Event(11, 87413.0, 2, "asked", {}),
+            Event(12, 87415.0, 2, "settled", {}),
+            Event(13, 99999.0, None, "graded", {}),
+        ]
+    )
+    assert timeline.spans == {
+        0: Span(1.0, 7.0, (Work("model", 3.0, 6.0),)),
+        1: Span(2.0, 13.0, (Work("script", 2.0, 12.0),)),
+        2: Span(13.0, 15.0, ()),
+    }
+    assert timeline.breaks == (
+        Break("interrupted", 8.0, 1008.0, None),
+        Break("resumed", 8.0, 87408.0, 86400.0),
+    )
+    assert timeline.length == 15.0
+    assert [timeline.beside(step) for step in range(3)] == [(1,), (0,), ()]
+
+
+def test_rows_hold_what_does_not_overlap() -> None:
+    spans = {
+        step: Span(start, end, ())
+        for step, start, end in ((0, 0, 5), (1, 0, 4), (2, 4, 9), (3, 5, 6))
+    }
+    assert rows_of({0: 0, 1: 1, 2: 1, 3: 1}, spans) == {0: 0, 1: 1, 2: 1, 3: 2}
+    assert rows_of(dict.fromkeys(range(4)), spans) == {0: 0, 1: 1, 2: 1, 3: 0}
+
+
+def test_steps_side_by_side_their_traces_and_breaks_are_shown(tmp_path: Path) -> None:
+    builder = Builder(tmp_path / "run")
+    builder.ask(0, "DRAFT", None)
+    builder.ask(1, "DRAFT", None)
+    time.sleep(0.01)
+    for number in (0, 1):
+        _version(builder, number, "proposed", f"x = {number}", 0.8)
+        _settle(builder, number, score=0.8)
+    builder.step(2, 0, score=0.9, script="x = 2")
+    builder.step(3, 1, score=0.85, script="x = 3")
+    builder.journal.append("interrupted", {"at_step": 4})
+    builder.journal.append("finished", {"ended_by": "interrupted", "best_step": 2})
+    folder = builder.close()
+    assert read_run(folder).ended_by == "interrupted"
+    with Journal.open(folder / "journal.sqlite", read_only=False) as journal:
+        journal.append("resumed", {"clock": 1.0})
+    run = read_run(folder)
+    assert not run.finished, "an earlier process ended, the run goes on"
+    assert not run.interrupted
+    assert run.traces() == {0: 0, 1: 1, 2: 0, 3: 1}
+    assert run.side_by_side
+    page = write_report(folder)
+    text = " ".join(check(page).text)
+    assert "Steps over time" in text
+    assert "trace of 1" in text
+    assert page.read_text().count('class="under-way') == 4
+    assert "interrupted " in text
+    assert "resumed " in text
+    assert "Side by side with" in text
+
+
+def test_a_run_of_one_step_after_another_has_no_time_line(tmp_path: Path) -> None:
+    text = " ".join(check(write_report(climb(tmp_path / "run", 9))).text)
+    assert "Steps over time" not in text
+    assert "Calls of models" not in text
+    assert "trace of" not in text

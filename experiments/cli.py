@@ -18,6 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INTERRUPTED = 130
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; created.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]
 
@@ -137,7 +138,7 @@ def resume(directory: RunFolder) -> None:
 def _exit(summary: dict) -> None:
     """End with the status of a run."""
     if summary["ended_by"] == "interrupted":
-        raise typer.Exit(130)
+        raise typer.Exit(_INTERRUPTED)
     raise typer.Exit(1 if summary["submission"] is None else 0)
 
 
@@ -327,6 +328,12 @@ def main() -> None:
     sys.path.insert(0, os.getcwd())  # where a user's `module:object` lives, as with `python -m`
     try:
         app()
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            # Replies on their way are not waited for again: threads would be, at a usual exit.
+            sys.stdout.flush()
+            os._exit(_INTERRUPTED)
+        raise
     except Exception as error:
         if not _is_for_users(error):
             raise
@@ -334,7 +341,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("gome: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
 
 
 def _is_for_users(error: Exception) -> bool:

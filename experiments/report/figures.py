@@ -91,12 +91,14 @@ def moment(value: float | None) -> str:
 
 
 def money(value: float | None) -> str:
-    """An amount of money, to four significant digits.
+    """An amount of money, to four decimals or two digits.
 
-    >>> money(0.0123456), money(12.0), money(None)
-    ('0.01235', '12', '–')
+    >>> money(0.0123456), money(12.0), money(0.000123), money(None)
+    ('0.0123', '12.0000', '0.00012', '–')
     """
-    return NOTHING if value is None else f"{value:.4g}"
+    if value is None:
+        return NOTHING
+    return f"{value:.4f}" if value == 0 or value >= 1e-3 else f"{value:.2g}"
 
 
 def count(value: int) -> str:

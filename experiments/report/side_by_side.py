@@ -38,10 +38,10 @@ def time_chart(run: Run) -> Markup | None:
     _time_axis(svg, box, x)
     _row_labels(svg, groups, rows)
     _breaks(svg, run, box, x)
-    if len(run.steps) <= MOST_EDGES:
-        _edges(svg, run, rows, x)
     for step in run.steps:
         _bar(svg, run, step, rows[step.number], x)
+    if len(run.steps) <= MOST_EDGES:
+        _edges(svg, run, rows, x)
     return to_markup(svg)
 
 
@@ -104,18 +104,21 @@ def _breaks(svg: Element, run: Run, box: Box, x: Scale) -> None:
 
 
 def _edges(svg: Element, run: Run, rows: dict[int, int], x: Scale) -> None:
-    chosen = {step.number for step in run.lineage()}
+    """A line from the end of each parent in another row; within a row, bars follow bars."""
     spans = run.timeline.spans
     for step in run.steps:
-        kind = "path" if step.number in chosen else "edge"
-        for parent, drawn in ((step.other, "edge second"), (step.parent, kind)):
-            if parent is None or parent not in rows:
+        for parent, kind in ((step.other, "from second"), (step.parent, "from")):
+            if parent is None or rows.get(parent, rows[step.number]) == rows[step.number]:
                 continue
-            x0, x1 = x(spans[parent].end), x(spans[step.number].start)
-            y0, y1 = _middle(rows[parent]), _middle(rows[step.number])
-            half = (x0 + x1) / 2
-            curve = f"C{half:.1f} {y0:.1f} {half:.1f} {y1:.1f} {x1:.1f} {y1:.1f}"
-            add(svg, "path", class_=drawn, d=f"M{x0:.1f} {y0:.1f}{curve}")
+            add(
+                svg,
+                "line",
+                class_=kind,
+                x1=x(spans[parent].end),
+                x2=x(spans[step.number].start),
+                y1=_middle(rows[parent]),
+                y2=_middle(rows[step.number]),
+            )
 
 
 def _bar(svg: Element, run: Run, step: Step, row: int, x: Scale) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,7 @@ from gome_agent.compiled import Asked, Compiled, Proposed, Settled
 from gome_agent.directing import SHOWN_WEIGHTS, Directions, record_failure
 from gome_agent.evaluator import Evaluator
 from gome_agent.journal import Journal
-from gome_agent.making import NOTHING, Made, Maker, Order, UnderWay, failed, later
+from gome_agent.making import NOTHING, Made, Maker, Order, UnderWay, failed, later, starting
 from gome_agent.measuring import Bench
 from gome_agent.reasoners.base import (
     Attempt,
@@ -146,11 +145,8 @@ class Agent:
         """
         workers = self.in_flight if self.workers is None else self.workers
         try:
-            if workers == 1:
-                ended_by = self._search(later)
-            else:
-                with ThreadPoolExecutor(workers) as pool:
-                    ended_by = self._search(lambda make: pool.submit(make).result)
+            with starting(workers) as start:
+                ended_by = self._search(start)
         except KeyboardInterrupt:
             ended_by = INTERRUPTED
             self.journal.append("interrupted", {"at_step": len(self._steps)})
@@ -182,16 +178,14 @@ class Agent:
                 while not ended_by and len(self._under_way) < self.in_flight:
                     self._require_budget()
                     self._begin(start)
-            except BudgetExhausted as limit:
-                ended_by = str(limit)
-            if not self._under_way:
-                break
-            try:
+                if not self._under_way:
+                    return ended_by
                 self.on_step(self._finish())
             except BudgetExhausted as limit:
-                ended_by = ended_by or str(limit)
-        self._record("ended", None, reason=ended_by, clock=self._read_clock(None))
-        return ended_by
+                if not ended_by:
+                    # Now, lest a process that goes on while steps are under way decides it anew.
+                    ended_by = str(limit)
+                    self._record("ended", None, reason=ended_by, clock=self._read_clock(None))
 
     def _require_budget(self) -> None:
         """Raise if no step can be begun; a run that is followed ends where it ended.
@@ -205,13 +199,12 @@ class Agent:
         if ended is not None and ended.kind == "ended":
             raise BudgetExhausted(ended.payload["reason"])
         self.ledger.read()
-        under_way = len(self._under_way)
         finals = self.strategy.selector.revalidates
         longest = max((step.solution.seconds for step in self._steps), default=0.0)
         self.ledger.check(
             Spent(
-                evaluations=under_way + finals,
-                steps=under_way,
+                evaluations=finals,
+                steps=len(self._under_way),
                 seconds=finals * min(longest, self.seconds_per_run),
             )
         )
@@ -220,7 +213,7 @@ class Agent:
         """Ask the policy, diagnose and propose; the candidate is made from here on.
 
         Raises:
-          BudgetExhausted: in the middle of it; the step has not begun then.
+          BudgetExhausted: in the middle of it; the step is abandoned.
         """
         number = self._begun
         asked = self._asked.popleft() if self._asked else self._compiled.ask(self.state, number)
@@ -245,11 +238,14 @@ class Agent:
         except (NoEdit, MalformedReply) as failure:
             record_failure(self.journal, number, failure)
             made = partial(failed, str(failure) or type(failure).__name__)
+        except BudgetExhausted as limit:
+            self._record("abandoned", number, reason=str(limit))
+            raise
         self.state = self.state._replace(policy=asked.policy)
         self._begun += 1
-        self._under_way.append(
-            UnderWay(number, asked, parent, other, before, order.brief, proposed, made)
-        )
+        self.ledger.held += order.evaluations
+        begun = number, asked, parent, other, before, order.brief, proposed, made, order.evaluations
+        self._under_way.append(UnderWay(*begun))
 
     def _directed(self, asked: Asked, order: Order) -> tuple[Proposed, Order]:
         """The update along a diagnosis, and the order to carry the best of it out.
@@ -279,6 +275,7 @@ class Agent:
         """
         one = self._under_way.popleft()
         number, asked = one.number, one.asked
+        self.ledger.held -= one.held
         try:
             made = None if one.made is None else one.made()
         except BudgetExhausted as limit:
@@ -369,7 +366,14 @@ class Agent:
             other=NOTHING if other is None else self._steps[other].solution,
             ranked=(),
             rng=self._undrawn or np.random.default_rng([self.seed, number]),
+            evaluations=self._allowed(number),
         )
+
+    def _allowed(self, number: int) -> int:
+        """Evaluations that a step may take; steps beside it, and the selector, are left theirs."""
+        beside = min(self.in_flight - len(self._under_way), int(self.budget.steps) - number) - 1
+        wanted = 1 + self.repairs + self.refines
+        return self.ledger.allowed(wanted, beside + self.strategy.selector.revalidates)
 
     def _siblings(self, parent: int | None) -> tuple[str, ...]:
         """What the other steps under way, or just before them, are about."""

@@ -207,13 +207,14 @@ def _carry_out(
     plan: _Plan, out: Path, journal: Journal, before: float, watching: Watching
 ) -> dict[str, Any]:
     config, task, recording = plan.config, plan.task, journal.recording
+    used = max(before, 0.0 if recording is None else recording.seconds)
     public = out / "public"
     task.prepare(public)
     journal.flush()
     watching.on_start(config, task, plan.backend)
     model = None
     if plan.model is not None:
-        spent = Spent() if recording is None else recording.spent
+        spent = (Spent() if recording is None else recording.spent)._replace(seconds=used)
         replayed = recording is not None and recording.strict
         model = Recorded(None if replayed else _capped(plan.model, plan.budget, spent), journal)
     reasoner = build_reasoner(config.reasoner, model)
@@ -237,7 +238,7 @@ def _carry_out(
         repairs=config.repairs,
         refines=config.refines,
         seconds_per_run=config.seconds_per_run,
-        seconds_before=max(before, 0.0 if recording is None else recording.seconds),
+        seconds_before=used,
         on_step=watching.on_step,
     )
     result = agent.run()

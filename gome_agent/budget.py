@@ -45,6 +45,8 @@ class Ledger:
     steps: int = 0
     evaluations: int = 0
     calls: int = 0
+    held: int = field(default=0, init=False)
+    """Evaluations that steps under way may still take."""
     elapsed: float = field(default=0.0, init=False)
     """Seconds of the run at the last reading."""
 
@@ -88,18 +90,23 @@ class Ledger:
 
     def affords(self, evaluations: int) -> bool:
         """Whether so many measurements more are within every limit."""
-        return bool(self.budget.pays(self.spent + Spent(evaluations)))
+        return bool(self.budget.pays(self.spent + Spent(self.held + evaluations)))
+
+    def allowed(self, wanted: int, reserve: int) -> int:
+        """So many of the evaluations wanted as are not held or reserved; at least one."""
+        left = self.budget.evaluations - self.evaluations - self.held - reserve
+        return int(max(1, min(wanted, left)))
 
     def check(self, reserve: Spent = _NOTHING) -> None:
         """Raise if nothing is left of something.
 
         Args:
-          reserve: what must be left over: for what is under way, and for afterwards.
+          reserve: what must be left over, beside the evaluations that are held.
 
         Raises:
           BudgetExhausted: says of what.
         """
-        name = self.budget.reached(self.spent + reserve)
+        name = self.budget.reached(self.spent + Spent(self.held) + reserve)
         if name is None:
             return
         limit = self.budget.limits[name]

@@ -7,7 +7,7 @@ done the ranking stands, and the note says so.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import optimizers
@@ -63,17 +63,18 @@ def choose(selector: Selector, steps: Sequence[Step], bench: Bench, *, ended: bo
     except ValueError as error:
         ranked = optimizers.ranking(optimizers.selectors.best(), history, places)
         notes.append(f"chosen by score alone: {error}")
-    order = [int(step) for step in ranked if step >= 0]
+    order = [steps[place].step for place in map(int, ranked) if place >= 0]
+    known = {step.step: step for step in steps}  # an abandoned step leaves a gap
     fresh: list[Fresh] = []
     if selector.revalidates and order:
         first = order[: selector.revalidates]
-        fresh = _measure_again(first, steps, bench) if ended else []
-        notes += _shortcomings(first, fresh, steps)
+        fresh = _measure_again(first, known, bench) if ended else []
+        notes += _shortcomings(first, fresh, known)
         order = _by_fresh_score(order, fresh)
     return Choice(tuple(order[: selector.averages]), tuple(fresh), "; ".join(notes))
 
 
-def _measure_again(order: Sequence[int], steps: Sequence[Step], bench: Bench) -> list[Fresh]:
+def _measure_again(order: Sequence[int], steps: Mapping[int, Step], bench: Bench) -> list[Fresh]:
     """One fresh measurement each, until something is used up or Ctrl-C."""
     fresh = []
     try:
@@ -96,7 +97,9 @@ def _by_fresh_score(order: Sequence[int], fresh: Sequence[Fresh]) -> list[int]:
     return [*sorted(measured, key=lambda step: -(seen[step] or 0.0)), *unknown, *failed]
 
 
-def _shortcomings(first: Sequence[int], fresh: Sequence[Fresh], steps: Sequence[Step]) -> list[str]:
+def _shortcomings(
+    first: Sequence[int], fresh: Sequence[Fresh], steps: Mapping[int, Step]
+) -> list[str]:
     notes = []
     if len(fresh) < len(first):
         missing = f"{len(fresh)} of {len(first)} candidates were measured again before the end"

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -34,7 +33,7 @@ from gome_agent.compiled import Asked, Compiled, Proposed, Settled
 from gome_agent.directing import SHOWN_WEIGHTS, Directions, record_failure
 from gome_agent.evaluator import Evaluator, Stoppable
 from gome_agent.journal import Journal
-from gome_agent.making import Made, Maker, Order, UnderWay, failed, later
+from gome_agent.making import Made, Maker, Order, UnderWay, failed, later, starting
 from gome_agent.measuring import Bench
 from gome_agent.reasoners.base import (
     MalformedReply,
@@ -150,10 +149,8 @@ class Agent:
         """
         workers = self.in_flight if self.workers is None else self.workers
         try:
-            if workers == 1:
-                ended_by = self._search(later)
-            else:
-                ended_by = self._search_with(workers)
+            with starting(workers, self._stop) as start:
+                ended_by = self._search(start)
         except KeyboardInterrupt:
             ended_by = INTERRUPTED
             self.journal.append("interrupted", {"at_step": len(self._steps)})
@@ -170,21 +167,6 @@ class Agent:
             note=choice.note,
         )
 
-    def _search_with(self, workers: int) -> str:
-        """Search with candidates made in threads; Ctrl-C ends scripts, and waits for replies.
-
-        A reply that is on its way is paid for, so that it should be recorded. A second Ctrl-C does
-        not wait.
-        """
-        with ThreadPoolExecutor(workers) as pool:
-            try:
-                return self._search(lambda make: pool.submit(make).result)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                if isinstance(self.evaluator, Stoppable):
-                    self.evaluator.stop()
-                raise
-
     def step(self) -> Step:
         """One full step, from the policy's choice to the gate's decision."""
         self._begin(later)
@@ -200,16 +182,14 @@ class Agent:
                 while not ended_by and len(self._under_way) < self.in_flight:
                     self._require_budget()
                     self._begin(start)
-            except BudgetExhausted as limit:
-                ended_by = str(limit)
-            if not self._under_way:
-                break
-            try:
+                if not self._under_way:
+                    return ended_by
                 self.on_step(self._finish())
             except BudgetExhausted as limit:
-                ended_by = ended_by or str(limit)
-        self._record("ended", None, reason=ended_by, clock=self._read_clock(None))
-        return ended_by
+                if not ended_by:
+                    # Now, lest a process that goes on while steps are under way decides it anew.
+                    ended_by = str(limit)
+                    self._record("ended", None, reason=ended_by, clock=self._read_clock(None))
 
     def _require_budget(self) -> None:
         """Raise if no step can be begun; a run that is followed ends where it ended.
@@ -223,13 +203,12 @@ class Agent:
         if ended is not None and ended.kind == "ended":
             raise BudgetExhausted(ended.payload["reason"])
         self.ledger.read()
-        under_way = len(self._under_way)
         finals = self.strategy.selector.revalidates
         longest = max((step.solution.seconds for step in self._steps), default=0.0)
         self.ledger.check(
             Spent(
-                evaluations=under_way + finals,
-                steps=under_way,
+                evaluations=finals,
+                steps=len(self._under_way),
                 seconds=finals * longest,
             )
         )
@@ -238,7 +217,7 @@ class Agent:
         """Ask the policy, diagnose and propose; the candidate is made from here on.
 
         Raises:
-          BudgetExhausted: in the middle of it; the step has not begun then.
+          BudgetExhausted: in the middle of it; the step is abandoned.
         """
         number = self._begun
         asked = self._asked.popleft() if self._asked else self._compiled.ask(self.state, number)
@@ -250,6 +229,7 @@ class Agent:
         told = {"operator": asked.operator.name, "parent": parent, **crossed}
         self._record("asked", number, **told, clock=clock, used=used)
         order = self._briefing.order(number, asked.operator, parent, other, used, self._under_way)
+        order = order._replace(evaluations=self._allowed(number))
         before = None if parent is None else order.source
         proposed, made = None, None
         try:
@@ -263,11 +243,14 @@ class Agent:
         except (NoEdit, MalformedReply) as failure:
             record_failure(self.journal, number, failure)
             made = partial(failed, str(failure) or type(failure).__name__)
+        except BudgetExhausted as limit:
+            self._record("abandoned", number, reason=str(limit))
+            raise
         self.state = self.state._replace(policy=asked.policy)
         self._begun += 1
-        self._under_way.append(
-            UnderWay(number, asked, parent, other, before, order.brief, proposed, made)
-        )
+        self.ledger.held += order.evaluations
+        begun = number, asked, parent, other, before, order.brief, proposed, made, order.evaluations
+        self._under_way.append(UnderWay(*begun))
 
     def _directed(self, asked: Asked, order: Order) -> tuple[Proposed, Order]:
         """The update along a diagnosis, and the order to carry the best of it out.
@@ -297,6 +280,7 @@ class Agent:
         """
         one = self._under_way.popleft()
         number, asked = one.number, one.asked
+        self.ledger.held -= one.held
         try:
             made = None if one.made is None else one.made()
         except BudgetExhausted as limit:
@@ -363,6 +347,16 @@ class Agent:
         return *settled, params
 
     # -- book-keeping --------------------------------------------------------------------------
+
+    def _allowed(self, number: int) -> int:
+        """Evaluations that a step may take; steps beside it, and the selector, are left theirs."""
+        beside = min(self.in_flight - len(self._under_way), int(self.budget.steps) - number) - 1
+        wanted = 1 + self.repairs + self.refines
+        return self.ledger.allowed(wanted, beside + self.strategy.selector.revalidates)
+
+    def _stop(self) -> None:
+        if isinstance(self.evaluator, Stoppable):
+            self.evaluator.stop()
 
     def _recycle(self, slot: int) -> None:
         """A slot changes hands: what was learned in it goes, under way or not."""

@@ -6,12 +6,15 @@ of several steps may be made side by side.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
+from gome_agent.budget import BudgetExhausted
 from gome_agent.compiled import Asked, Proposed
 from gome_agent.directing import record_failure
 from gome_agent.journal import Journal
@@ -45,6 +48,8 @@ class Order(NamedTuple):
     """Second parent of a crossover."""
     ranked: Ranked
     rng: np.random.Generator
+    evaluations: int = 1
+    """The most that its making may take."""
 
 
 class Made(NamedTuple):
@@ -71,6 +76,8 @@ class UnderWay(NamedTuple):
     """Of a directed step."""
     made: Callable[[], Made] | None
     """Waits for the candidate; `None` if the step was withheld."""
+    held: int
+    """Evaluations that are set aside for it."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +85,9 @@ class Maker:
     """Writes candidates and has them measured.
 
     Attributes:
-      repairs: how often a candidate that fails is given back to the reasoner within its step.
-      refines: whether one that succeeds is tuned once, if the reasoner can and there is time.
+      repairs: how often a candidate that fails is given back to the reasoner within its step, if
+        the order's evaluations allow.
+      refines: whether one that succeeds is tuned once, if the reasoner can and they allow.
       judges: whether the reasoner, if it can, is asked if a valid score can be trusted.
     """
 
@@ -94,7 +102,8 @@ class Maker:
         """Carry out an order. What fails, of the reasoner's or the script's, is in the answer.
 
         Raises:
-          BudgetExhausted: the budget ended inside of it.
+          BudgetExhausted: the budget ended before anything was written. What was measured is
+            never lost: without a judge it is not trusted, without a repair or tuning it stays.
         """
         calls = 1
         try:
@@ -108,14 +117,15 @@ class Maker:
         solution, used = self._tried(order, edit)
         spent = used + Spent(calls=calls)
         for _ in range(self.repairs):
-            if solution.valid:
+            if solution.valid or spent.evaluations >= order.evaluations:
                 break
             repaired, used = self._again(order, "repaired", self.reasoner.debug, edit, solution)
             spent += used
             if repaired is None:
                 break
             edit, solution = repaired
-        if self.refines and solution.valid and isinstance(self.reasoner, Refines):
+        may_refine = self.refines and spent.evaluations < order.evaluations
+        if may_refine and solution.valid and isinstance(self.reasoner, Refines):
             refined, used = self._again(order, "refined", self.reasoner.refine, edit, solution)
             spent += used
             # The same split and the same design: the better one is kept, as the gate sees it once.
@@ -137,9 +147,10 @@ class Maker:
         """Whether a candidate whose score is a tie with its parent's should take its place."""
         if one.before is None or not isinstance(self.reasoner, Compares):
             return False
+        self.bench.ledger.calls += 1
         try:
             preference = self.reasoner.prefer(one.brief, one.before, child)
-        except (NoEdit, MalformedReply) as failure:
+        except (NoEdit, MalformedReply, BudgetExhausted) as failure:
             record_failure(self.journal, one.number, failure)
             return False
         self.journal.append("compared", preference.model_dump(), one.number)
@@ -177,7 +188,7 @@ class Maker:
         asked = Spent(calls=1)
         try:
             new = ask(order.brief, replace(solution, script=edit.script), order.rng)
-        except (NoEdit, MalformedReply) as failure:
+        except (NoEdit, MalformedReply, BudgetExhausted) as failure:
             record_failure(self.journal, order.number, failure)
             return None, asked
         new = new.model_copy(update={"applied": edit.applied, "amounts": edit.amounts})
@@ -193,7 +204,7 @@ class Maker:
             verdict = self.reasoner.judge(order.brief, solution)
             told = verdict.model_dump()
             reason = "" if verdict.aligned else f"evaluation not aligned: {verdict.evidence}"
-        except (NoEdit, MalformedReply) as failure:
+        except (NoEdit, MalformedReply, BudgetExhausted) as failure:
             record_failure(self.journal, order.number, failure)
             told = {"aligned": False, "evidence": "", "concerns": []}
             reason = f"its evaluation could not be judged: {failure}"
@@ -227,3 +238,24 @@ def failed(reason: str) -> Made:
 def later(make: Callable[[], Made]) -> Callable[[], Made]:
     """A candidate that is made when it is waited for."""
     return make
+
+
+@contextmanager
+def starting(
+    workers: int, stop: Callable[[], None]
+) -> Iterator[Callable[[Callable[[], Made]], Callable[[], Made]]]:
+    """What starts the making of candidates: so many at once, by threads if it is several.
+
+    After an error, or Ctrl-C, nothing else is begun, scripts are ended (`stop`), and replies on
+    their way, which are paid for, are waited for. A second Ctrl-C does not wait.
+    """
+    if workers == 1:
+        yield later
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            yield lambda make: pool.submit(make).result
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop()
+            raise

@@ -83,7 +83,7 @@ class Result:
     @property
     def best(self) -> Step | None:
         """The chosen step."""
-        return None if self.chosen is None else self.steps[self.chosen]
+        return next((step for step in self.steps if step.step == self.chosen), None)
 
 
 def history_of(steps: Sequence[Step], metric: Metric) -> optimizers.History:

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.bench import core, overhead, recall, report, selection, throughput
+from experiments.bench import core, framework, overhead, recall, report, selection, throughput
 from experiments.runs import versions, write_json
 
 
@@ -29,6 +29,8 @@ class Sizes:
     dims: tuple[int, ...]
     simulated: dict[str, int]
     """Of the simulated steps: runs, steps and rounds."""
+    framework: dict[str, int]
+    """Of the agent's steps: without a sandbox, and with each."""
     searched: dict[str, Any]
     """Of the tree searches: sizes, repetitions and runs in a batch."""
 
@@ -43,6 +45,7 @@ FULL = Sizes(
     batches=3,
     dims=(16, 64, 256, 1024),
     simulated={"runs": 1024, "steps": 100, "rounds": 15},
+    framework={"steps": 1000, "runs": 60},
     searched={"sizes": (10, 100, 1000, 10_000, 100_000), "repetitions": 64, "batch": 512},
 )
 QUICK = Sizes(
@@ -55,6 +58,7 @@ QUICK = Sizes(
     batches=3,
     dims=(16, 64),
     simulated={"runs": 64, "steps": 100, "rounds": 3},
+    framework={"steps": 100, "runs": 8},
     searched={"sizes": (10, 100, 1000), "repetitions": 16, "batch": 32},
 )
 
@@ -71,6 +75,8 @@ def run(out: Path, *, quick: bool, environments: Path, install: bool, console: C
     rows = overhead.measure(compared, out, rounds=sizes.rounds, steps=sizes.steps)
     console.print("[dim]success memory[/]")
     points = recall.curve(sizes.memories, sizes.repetitions)
+    console.print("[dim]the agent's loop without model and script, sandboxes in turns[/]")
+    around = framework.measure(**sizes.framework)
     console.print("[dim]the optimizer core[/]")
     host = core.host_steps(("sgd", "adam", "gome"), 20 * sizes.repetitions)
     batched = core.throughput(
@@ -87,6 +93,7 @@ def run(out: Path, *, quick: bool, environments: Path, install: bool, console: C
         machine=where,
         versions=versions(),
         overhead=(*rows, *missing),
+        framework=tuple(around),
         recall=tuple(points),
         host=tuple(host),
         throughput=tuple(batched),

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.bench.core import HostStep, Throughput
+from experiments.bench.framework import Overhead
 from experiments.bench.overhead import OURS, Row, as_record
 from experiments.bench.recall import Point
 from experiments.bench.selection import Choice, Runs
@@ -27,6 +28,7 @@ class Results:
     machine: str
     versions: dict[str, str]
     overhead: tuple[Row, ...]
+    framework: tuple[Overhead, ...]
     recall: tuple[Point, ...]
     host: tuple[HostStep, ...]
     throughput: tuple[Throughput, ...]
@@ -69,6 +71,7 @@ def sections(results: Results) -> list[Section]:
     """The tables."""
     return [
         _overhead(results.overhead),
+        _framework(results.framework),
         _recall(results.recall),
         _host(results.host),
         _throughput(results.throughput),
@@ -111,6 +114,26 @@ def _overhead(rows: Sequence[Row]) -> Section:
                 _whole(row.optimizer_tokens),
                 _whole(row.tokens_early),
                 _whole(row.tokens_late),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _framework(rows: Sequence[Overhead]) -> Section:
+    return Section(
+        "One step of the agent, apart from model and script",
+        "ms, medians. The model answers at once, through `Prompted`, `Recorded` and `Capped`: a "
+        "diagnosis, an edit, a verdict. `python`: the bare start-up of the interpreter, in turns "
+        "with a script that does nothing; `framework`: the step less that, within pairs, "
+        "and its 5th percentile. `followed`: a step of a run that is resumed.",
+        ("evaluator", "step", "python", "framework", "5 %", "followed"),
+        tuple(
+            (row.evaluator, row.missing, *[""] * 4)
+            if row.missing
+            else (
+                row.evaluator,
+                *map(_number, (row.step, row.bare, row.framework, row.least, row.followed)),
             )
             for row in rows
         ),

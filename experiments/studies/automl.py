@@ -295,9 +295,9 @@ def leads(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     first = config.strategies[0]
     rows = []
     for method in wide.columns.drop(first):
-        gaps = (wide[first] - wide[method]).groupby("seed").mean()
+        gaps = (wide[first] - wide[method]).groupby("seed").mean().to_numpy(float)
         mean, n = float(gaps.mean()), len(gaps)
-        half = float(stats.t.ppf(0.975, n - 1) * gaps.sem()) if n > 1 else float("nan")
+        half = float(stats.t.ppf(0.975, n - 1) * stats.sem(gaps)) if n > 1 else float("nan")
         ahead = float(np.mean(np.sign(wide[first] - wide[method]) / 2 + 0.5))
         rows.append(
             {

@@ -69,7 +69,9 @@ def main(method: str, public: Path, submission: Path) -> None:
     rows = test.drop(columns=[problem.id_column])
     model, report = METHODS[method](X, y, problem)
     predicted = _predictions(model, rows, problem)
-    table = pd.DataFrame(predicted, columns=problem.columns, index=test[problem.id_column])
+    table = pd.DataFrame(
+        predicted, columns=problem.columns, index=pd.Index(test[problem.id_column])
+    )
     table.reset_index().to_csv(submission, index=False)
     print(json.dumps(report))
 
@@ -131,7 +133,8 @@ def random_search(X: Any, y: Any, problem: Problem) -> tuple[Any, dict[str, Any]
         begun = time.perf_counter()
         if count and begun - started + 1.25 * longest > problem.seconds:
             break
-        model = clone(pipeline(problem)).set_params(**settings)
+        model: Any = clone(pipeline(problem))
+        model.set_params(**settings)
         scores = cross_val_score(model, X, y, cv=folds, scoring=SCORERS[problem.metric])
         count, longest = count + 1, max(longest, time.perf_counter() - begun)
         if np.mean(scores) > best_score:
@@ -211,7 +214,7 @@ def space(problem: Problem) -> list[dict[str, Any]]:
 def flaml(X: Any, y: Any, problem: Problem) -> tuple[Any, dict[str, Any]]:
     """Defaults, with the time and the metric told."""
     import numpy as np
-    from flaml import AutoML
+    from flaml import AutoML  # pyright: ignore[reportMissingImports]
 
     logarithm = problem.metric == "rmsle"
     automl = AutoML()

@@ -163,7 +163,7 @@ def agreement(told: np.ndarray, gain: np.ndarray, seed: int = 0) -> dict[str, fl
         one, other = told[rows], gain[rows]
         norm = float(np.linalg.norm(one) * np.linalg.norm(other))
         varied = np.ptp(one) > 0 and np.ptp(other) > 0
-        rank = float(stats.spearmanr(one, other).statistic) if varied else 0.0
+        rank = float(stats.spearmanr(one, other)[0]) if varied else 0.0  # pyright: ignore
         return (float(one @ other) / norm if norm else 0.0), rank
 
     n = len(told)
@@ -187,7 +187,8 @@ def agreements(table: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for (task, depth), state in table.groupby(["task", "depth"]):
+    for key, state in table.groupby(["task", "depth"]):
+        task, depth = key  # pyright: ignore[reportGeneralTypeIssues]
         ran = state.dropna(subset=["gain"])
         top = ran[ran.place < 5]
         found = agreement(ran.told.to_numpy(float), ran.gain.to_numpy(float))

@@ -12,6 +12,7 @@ import pytest
 import optimizers
 from experiments.bench import (
     core,
+    framework,
     overhead,
     plain_search,
     recall,
@@ -159,6 +160,7 @@ def test_all_tables_are_written(tmp_path):
             overhead.Row(OURS, ms=0.5, ratio=1.0, forward_calls=3, optimizer_calls=2),
             overhead.Row("gepa", missing="pip | said no"),
         ),
+        framework=tuple(framework.measure(steps=4, runs=2)),
         recall=tuple(recall.curve((8,), repetitions=2)),
         host=tuple(core.host_steps(("sgd",), 3)),
         throughput=tuple(core.throughput(("sgd",), runs=4, steps=5, repetitions=2)),
@@ -170,6 +172,10 @@ def test_all_tables_are_written(tmp_path):
         seconds=1.0,
     )
     record = json.loads(json.dumps(results.record(), allow_nan=False))
+    around = {row["evaluator"]: row for row in record["framework"]}
+    assert set(around) == {framework.IN_MEMORY, *framework.SANDBOXES}
+    assert around[framework.IN_MEMORY]["followed"] > 0
+    assert all(row["missing"] or row["step"] > row["framework"] for row in record["framework"][1:])
     assert [point["memories"] for point in record["recall"]] == [8]
     assert all(cost > 0 for point in record["recall"] for cost in point.values())
     assert {line["body"] for line in record["throughput"]} == set(core.BODIES)

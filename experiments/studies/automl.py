@@ -295,7 +295,8 @@ def leads(table: pd.DataFrame, config: Config) -> pd.DataFrame:
     first = config.strategies[0]
     rows = []
     for method in wide.columns.drop(first):
-        gaps = (wide[first] - wide[method]).groupby("seed").mean().to_numpy(float)
+        by_seed: Any = (wide[first] - wide[method]).groupby("seed").mean()
+        gaps = np.asarray(by_seed, float)
         mean, n = float(gaps.mean()), len(gaps)
         half = float(stats.t.ppf(0.975, n - 1) * stats.sem(gaps)) if n > 1 else float("nan")
         ahead = float(np.mean(np.sign(wide[first] - wide[method]) / 2 + 0.5))

@@ -163,7 +163,8 @@ def agreement(told: np.ndarray, gain: np.ndarray, seed: int = 0) -> dict[str, fl
         one, other = told[rows], gain[rows]
         norm = float(np.linalg.norm(one) * np.linalg.norm(other))
         varied = np.ptp(one) > 0 and np.ptp(other) > 0
-        rank = float(stats.spearmanr(one, other)[0]) if varied else 0.0  # pyright: ignore
+        correlation: Any = stats.spearmanr(one, other) if varied else None
+        rank = float(correlation.statistic) if varied else 0.0
         return (float(one @ other) / norm if norm else 0.0), rank
 
     n = len(told)

@@ -253,15 +253,15 @@ def on_a_task(tmp_path_factory):
     words += ["--reasoner", "unreliable(expert, rho=0.5)", "--out", out]
     run = runs.execute
 
-    def counted(settings, folder, *, on_step):
+    def counted(settings, folder, watching):
         ran.append((settings.strategy, settings.seed))
 
         def interrupting(step):
-            on_step(step)
+            watching.on_step(step)
             if len(ran) == 2:
                 raise KeyboardInterrupt
 
-        return run(settings, folder, on_step=interrupting)
+        return run(settings, folder, runs.Watching(on_step=interrupting))
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(runs_of_task.runs, "execute", counted)

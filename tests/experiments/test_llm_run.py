@@ -114,7 +114,8 @@ def test_a_replay_asks_nobody(finished, tmp_path):
         json.loads((folder / "summary.json").read_text()) for folder in (out, tmp_path / "again")
     )
     for name in ("best_step", "validation", "tokens", "money", "calls", "ended_by"):
-        assert first[name] == again[name], name
+        same = pytest.approx(first[name]) if name == "money" else first[name]  # a sum in any order
+        assert again[name] == same, name
     assert (tmp_path / "again" / "submission.csv").read_bytes() == (
         out / "submission.csv"
     ).read_bytes()

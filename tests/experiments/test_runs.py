@@ -153,7 +153,7 @@ def test_same_seed_same_decisions(tmp_path):
         config = RunConfig("digits", "aide(drafts=2)", "unreliable(expert, rho=0.4)", 3, seed)
         runs.execute(config, out)
         with Journal.open(out / "journal.sqlite") as journal:
-            settled = [event.payload for event in journal.events("settled")]
+            settled = [{**event.payload, "clock": 0} for event in journal.events("settled")]
             scripts = [event.payload["script"] for event in journal.events("proposed")]
         return settled, scripts
 

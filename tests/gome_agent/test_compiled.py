@@ -107,7 +107,8 @@ def test_a_preference_decides_a_tie_and_nothing_else(gain, tied, by_score, prefe
     draft = Seen(np.zeros(SLOTS, "f4"), np.array([1.0, 0.1, 1.0, 0.0, 0.0], "f4"))
     settled = compiled.conclude(run, first, draft)
     assert settled.accepted
-    proposal = compiled.propose(settled.run, settled.next.expansion, np.ones(SLOTS, "f4")).proposal
+    asked = settled.next.expansion
+    proposal = compiled.propose(settled.run, asked, np.ones(SLOTS, "f4"), 1).proposal
     measured = Seen(np.ones(SLOTS, "f4"), np.array([1.0 + gain, 0.1, 1.0, gain, 0.1], "f4"))
     observation = compiled.observe(settled.run, proposal, measured)
     assert strategy.gate.compares

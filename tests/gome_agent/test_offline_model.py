@@ -176,7 +176,8 @@ def test_a_whole_run_goes_over_http_through_faults(public, tmp_path):
         result = agent.run()
     assert result.ended_by == "all 3 steps are used"
     assert all(step.solution.valid for step in result.steps)
-    assert len(server.requests) == 5 + 4  # a draft, twice a diagnosis and an edit; and the faults
+    # A draft, twice a diagnosis and an edit, each script judged; and the faults.
+    assert len(server.requests) == 5 + 3 + 4
     draft, *edits = result.steps
     assert all(step.edit and len(step.edit.applied) == 1 for step in edits)
     assert result.best is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from gome_agent.budget import BudgetExhausted
@@ -73,6 +73,8 @@ class Recorded:
         exchange = failure = None
         try:
             exchange = self._model.ask(request, seconds)
+            # As it will be read again, if ever: without secrets, and not too long.
+            exchange = replace(exchange, reply=self._journal.kept(exchange.reply))
             told |= _told(exchange) | {"reply": self._journal.store(exchange.reply)}
         except (ModelUnavailable, RequestRefused) as error:
             failure, told = error, told | _refused(error, error.usage)

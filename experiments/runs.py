@@ -112,9 +112,9 @@ def execute(config: RunConfig, out: Path, watching: Watching = _UNWATCHED) -> di
     plan = _Plan.of(config)
     out.mkdir(parents=True, exist_ok=True)
     redact = redaction(os.environ)
-    with held(out) as before, Journal.create(out / JOURNAL, redact=redact) as journal:
+    with held(out), Journal.create(out / JOURNAL, redact=redact) as journal:
         journal.append("started", plan.told())
-        return _carry_out(plan, out, journal, before, watching)
+        return _carry_out(plan, out, journal, 0.0, watching)
 
 
 def resume(out: Path, watching: Watching = _UNWATCHED) -> dict[str, Any]:
@@ -160,11 +160,11 @@ def replay(earlier: Path, out: Path, watching: Watching = _UNWATCHED) -> dict[st
         out.mkdir(parents=True, exist_ok=True)
         recording = told.as_recording(strict=True)
         created = Journal.create(out / JOURNAL, replays=recording, redact=redact)
-        with held(out) as before, created as journal:
+        with held(out), created as journal:
             if (earlier / STEPS).is_dir():
                 shutil.copytree(earlier / STEPS, out / STEPS)
             journal.append("started", plan.told())
-            return _carry_out(plan, out, journal, before, watching)
+            return _carry_out(plan, out, journal, 0.0, watching)
 
 
 @dataclass(frozen=True)

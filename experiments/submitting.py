@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import shutil
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from experiments import costs
 from gome_agent import records
 from gome_agent.evaluator import step_folder
 from gome_agent.journal import Journal
+from gome_agent.secrets import redaction
 from gome_agent.tasks import registry
 from gome_agent.tasks.base import Grade, Metric, Task
 
@@ -60,6 +62,8 @@ def summarise(
         "submission": None,
         "versions": versions(),
     }
+    for stale in (out / "submission.csv", *out.glob("member_*.py")):
+        stale.unlink(missing_ok=True)  # of an earlier process of this run
     if best is not None:
         assert best.edit is not None
         (out / "best_solution.py").write_text(best.edit.script, encoding="utf-8")
@@ -88,6 +92,7 @@ def _submit(task: Task, result: records.Result, out: Path) -> tuple[tuple[int, .
     if len(saved) > 1:
         from gome_agent.ensembling import CannotAverage, write_average
 
+        scripts = {step.step: step.solution.script for step in result.steps}
         try:
             write_average(task, saved, out / "submission.csv")
         except CannotAverage as error:
@@ -95,13 +100,16 @@ def _submit(task: Task, result: records.Result, out: Path) -> tuple[tuple[int, .
             note = f"steps {result.submitted} cannot be averaged, step {only} is submitted: {error}"
         else:
             for number, step in enumerate(result.submitted[1:], start=2):
-                script = result.steps[step].solution.script
+                script = scripts[step]
                 (out / f"member_{number}.py").write_text(script, encoding="utf-8")
             return result.submitted, ""
     else:
         note = ""
     if saved[0].is_file():
         shutil.copyfile(saved[0], out / "submission.csv")
+    else:
+        gone = f"the submission of step {result.submitted[0]} is gone: run `best_solution.py` again"
+        note = "; ".join(filter(None, (note, gone)))
     return result.submitted[:1], note
 
 
@@ -176,10 +184,11 @@ def versions() -> dict[str, str]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that a crash or a full disk leaves either the old file or the new one."""
+    """Write JSON without secrets, so that a crash or a full disk leaves the old file or the new."""
     draft = path.with_suffix(".tmp")
     try:
-        draft.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        text = redaction(os.environ)(json.dumps(value, indent=2, allow_nan=False))
+        draft.write_text(text + "\n", encoding="utf-8")
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)

@@ -29,6 +29,8 @@ class Choice(NamedTuple):
     """What was measured once more, in order of rank."""
     note: str
     """What could not be done as the selector wants it; empty if all could."""
+    interrupted: bool = False
+    """Whether Ctrl-C came while candidates were measured again."""
 
 
 def require_blind(selector: Selector) -> None:
@@ -66,16 +68,20 @@ def choose(selector: Selector, steps: Sequence[Step], bench: Bench, *, ended: bo
     order = [steps[place].step for place in map(int, ranked) if place >= 0]
     known = {step.step: step for step in steps}  # an abandoned step leaves a gap
     fresh: list[Fresh] = []
+    interrupted = False
     if selector.revalidates and order:
         first = order[: selector.revalidates]
-        fresh = _measure_again(first, known, bench) if ended else []
+        fresh, interrupted = _measure_again(first, known, bench) if ended else ([], False)
         notes += _shortcomings(first, fresh, known)
         order = _by_fresh_score(order, fresh)
-    return Choice(tuple(order[: selector.averages]), tuple(fresh), "; ".join(notes))
+    chosen = tuple(order[: selector.averages])
+    return Choice(chosen, tuple(fresh), "; ".join(notes), interrupted)
 
 
-def _measure_again(order: Sequence[int], steps: Mapping[int, Step], bench: Bench) -> list[Fresh]:
-    """One fresh measurement each, until something is used up or Ctrl-C."""
+def _measure_again(
+    order: Sequence[int], steps: Mapping[int, Step], bench: Bench
+) -> tuple[list[Fresh], bool]:
+    """One fresh measurement each, until something is used up or Ctrl-C; and if it was that."""
     fresh = []
     try:
         for step in order:
@@ -85,7 +91,8 @@ def _measure_again(order: Sequence[int], steps: Mapping[int, Step], bench: Bench
     except KeyboardInterrupt:
         bench.journal.append("interrupted", {"revalidated": len(fresh)})
         bench.journal.flush()
-    return fresh
+        return fresh, True
+    return fresh, False
 
 
 def _by_fresh_score(order: Sequence[int], fresh: Sequence[Fresh]) -> list[int]:

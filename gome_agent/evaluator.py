@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
 import threading
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from gome_agent.journal import Journal
+from gome_agent.journal import Journal, digest
 from gome_agent.reasoners.base import Solution
 from gome_agent.records import solution_of
 from gome_agent.sandbox import remove_tree
@@ -46,6 +48,13 @@ class Stoppable(Protocol):
     """An evaluator whose scripts can be ended from another thread."""
 
     def stop(self) -> None: ...
+
+
+@runtime_checkable
+class KeepsVersions(Protocol):
+    """An evaluator that leaves files, of which those of an earlier version can be had again."""
+
+    def keep(self, script: str, step: int) -> None: ...
 
 
 @runtime_checkable
@@ -92,6 +101,15 @@ class SandboxEvaluator:
             self._replicates[script, replicate] = known
         return known
 
+    def keep(self, script: str, step: int) -> None:
+        """Put the files of this version of a step's script in their place again."""
+        kept = step_folder(self.steps, step)
+        version = _version(kept, script)
+        (kept / "submission.csv").unlink(missing_ok=True)
+        if version.is_file():
+            _link(version, kept / "submission.csv")
+            (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
+
     def rehearse(self, script: str, step: int, seconds: float) -> Solution | None:
         """Try a script on a sample of the data: does it run, report, and write a submission?"""
         small = self.steps / "sample"
@@ -133,8 +151,9 @@ class SandboxEvaluator:
     ) -> Solution:
         work = kept / "work"
         with contextlib.suppress(OSError):
-            remove_tree(kept)
+            remove_tree(work)
         work.mkdir(parents=True)
+        (kept / "submission.csv").unlink(missing_ok=True)
         (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
         (work / "replicate").write_text(str(replicate))
         wall = min(self.limits.wall_seconds, seconds)
@@ -149,8 +168,25 @@ class SandboxEvaluator:
         submission = kept / "submission.csv" if content is not None else None
         if submission is not None and content is not None:
             submission.write_bytes(content)
+            version = _version(kept, script)
+            version.parent.mkdir(exist_ok=True)
+            _link(submission, version)
         check = self.task.check if small is None else partial(_check_rows, small)
         return judge(self.task, script, execution, submission, check)
+
+
+def _link(file: Path, to: Path) -> None:
+    """The same content at a second place; copied where a file system has no links."""
+    to.unlink(missing_ok=True)
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copyfile(file, to)
+
+
+def _version(kept: Path, script: str) -> Path:
+    """Where the submission of one of several versions of a step's script is kept."""
+    return kept / "versions" / f"{digest(script)[:16]}.csv"
 
 
 def _check_rows(small: Path, submission: Path) -> None:

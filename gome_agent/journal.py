@@ -182,6 +182,7 @@ class Journal:
                     f"{SCHEMA_VERSION}: use the gome that wrote it"
                 )
             if not read_only:
+                connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=NORMAL")
                 _migrate(connection, version)
         except sqlite3.Error as error:
@@ -254,12 +255,20 @@ class Journal:
 
     def ahead(self, step: int | None) -> Event | None:
         """The next event of a step in the run that is followed, if there is one."""
-        return None if self.recording is None else self.recording.peek(step)
+        if self.recording is None:
+            return None
+        with self._lock:
+            return self.recording.peek(step)
+
+    def as_kept(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """A payload as it will be read again: through JSON, without secrets."""
+        return json.loads(self._redact(encode(payload)))
 
     def forget(self) -> None:
         """Drop what was recorded since the last flush."""
-        self._events.clear()
-        self._texts.clear()
+        with self._lock:
+            self._events.clear()
+            self._texts.clear()
 
     def store(self, text: str) -> str:
         """Store a text once and return its digest; see `TEXT_CHARACTERS`."""
@@ -296,17 +305,20 @@ class Journal:
             self._flushed = time.monotonic()
             if not self._events and not self._texts:
                 return
-            execute = self._connection.execute
+            execute, committing = self._connection.execute, False
             try:
                 execute("BEGIN")
                 insert = "INSERT INTO events (time, step, kind, payload) VALUES (?, ?, ?, ?)"
                 self._connection.executemany(insert, self._events)
                 texts = [(name, *told) for name, told in self._texts.items()]
                 self._connection.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?, ?)", texts)
+                committing = True
                 execute("COMMIT")
             except BaseException as error:
                 if self._connection.in_transaction:
                     execute("ROLLBACK")
+                elif committing:
+                    self.forget()  # Ctrl-C came when all was written
                 if isinstance(error, sqlite3.OperationalError):
                     raise JournalError(
                         f"`{self._path}` cannot be written: {error}. What it holds is kept: mend "

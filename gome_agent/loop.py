@@ -157,6 +157,8 @@ class Agent:
             self.journal.flush()
         ended = ended_by != INTERRUPTED
         choice = choose(self.strategy.selector, self._steps, self._bench, ended=ended)
+        if choice.interrupted:
+            ended_by = INTERRUPTED
         self.ledger.read()
         return Result(
             steps=tuple(self._steps),

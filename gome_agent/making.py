@@ -131,15 +131,18 @@ class Maker:
             # The same split and the same design: the better one is kept, as the gate sees it once.
             if refined is not None and refined[1].valid and refined[1].score > solution.score:
                 edit, solution = refined
+            elif refined is not None:
+                self.bench.keep(order.number, edit.script)
         return Made(edit, solution, spent)
 
     def _tried(self, order: Order, edit: Edit) -> tuple[Solution, Spent]:
         """Rehearse, measure, judge: each only if the one before went well."""
-        rehearsal = self.bench.rehearse(order.number, edit.script)
+        seconds = order.brief.seconds_per_run
+        rehearsal = self.bench.rehearse(order.number, edit.script, seconds)
         if rehearsal is not None and not rehearsal.valid:
             reason = f"on a sample of the data: {rehearsal.failure}"
             return replace(rehearsal, failure=reason), Spent()
-        solution = self.bench.evaluate(order.number, edit.script)
+        solution = self.bench.evaluate(order.number, edit.script, seconds)
         solution, used = self._judged(order, solution)
         return solution, used + Spent(evaluations=1)
 

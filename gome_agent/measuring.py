@@ -15,7 +15,7 @@ import numpy as np
 
 from gome_agent.budget import Ledger
 from gome_agent.compiled import Compiled, Seen, Settled
-from gome_agent.evaluator import Evaluator, Rehearses
+from gome_agent.evaluator import Evaluator, KeepsVersions, Rehearses
 from gome_agent.journal import Event, Journal, Kind
 from gome_agent.reasoners.base import Solution
 from gome_agent.records import outcome_of, require_same_script, solution_of
@@ -55,20 +55,26 @@ class Bench:
     journal: Journal
     ledger: Ledger
     limit: Callable[[], float]
-    """Seconds that a script may run by now."""
+    """Seconds that a script which is run again may take by now; for the driver's thread."""
 
-    def rehearse(self, number: int, script: str) -> Solution | None:
+    def keep(self, number: int, script: str) -> None:
+        """The files of a step are those of this script, of several that were run."""
+        if isinstance(self.evaluator, KeepsVersions):
+            self.evaluator.keep(script, number)
+
+    def rehearse(self, number: int, script: str, seconds: float) -> Solution | None:
         """Try a candidate on a sample of the data, where the evaluator can. Not an evaluation."""
         followed, tried = self.journal.ahead(number), None
-        if followed is None and isinstance(self.evaluator, Rehearses):
-            tried = self.evaluator.rehearse(script, number, self._seconds())
+        replayed = self.journal.recording is not None and self.journal.recording.strict
+        if followed is None and not replayed and isinstance(self.evaluator, Rehearses):
+            tried = self.evaluator.rehearse(script, number, self._within(seconds))
         if tried is None and (followed is None or followed.kind != "rehearsed"):
             return None
         return self._recorded("rehearsed", number, script, followed, tried)
 
-    def evaluate(self, number: int, script: str) -> Solution:
+    def evaluate(self, number: int, script: str, seconds: float) -> Solution:
         """Measure a candidate for the first time; does not count it. Safe for threads."""
-        solution = self._execute("executed", number, number, script, 0)
+        solution = self._execute("executed", number, number, script, 0, seconds)
         wanted, told = self.strategy.policy.folds, len(solution.folds)
         if wanted and solution.valid and told != wanted:
             reason = (
@@ -137,7 +143,7 @@ class Bench:
     def revalidate(self, of: int, script: str) -> Solution:
         """Measure the candidate of a step once more, on a split that no gate has used."""
         self.ledger.evaluations += 1
-        return self._execute("revalidated", None, of, script, FRESH_SPLIT)
+        return self._execute("revalidated", None, of, script, FRESH_SPLIT, self.limit())
 
     def _wants_replicate(self, number: int, run: Run, observation: Observation) -> bool:
         followed = self.journal.ahead(number)
@@ -150,22 +156,28 @@ class Bench:
 
     def _replicate(self, number: int, of: int, script: str, replicate: int) -> Solution:
         self.ledger.evaluations += 1
-        return self._execute("replicated", number, of, script, replicate)
+        return self._execute("replicated", number, of, script, replicate, self.limit())
 
     def _execute(
-        self, kind: Kind, number: int | None, of: int, script: str, replicate: int
+        self,
+        kind: Kind,
+        number: int | None,
+        of: int,
+        script: str,
+        replicate: int,
+        seconds: float,
     ) -> Solution:
         """Run a script, unless it is known what that came to; record it."""
         known, fresh = self.journal.answer(number, kind), None
         if known is None:
             self.journal.checkpoint()
-            fresh = self.evaluator.evaluate(script, of, self._seconds(), replicate)
+            fresh = self.evaluator.evaluate(script, of, self._within(seconds), replicate)
         again = {} if kind == "executed" else {"of": of, "replicate": replicate}
         return self._recorded(kind, number, script, known, fresh, again)
 
-    def _seconds(self) -> float:
-        """Seconds that a script may run from now on."""
-        return max(1.0, min(self.limit(), self.ledger.seconds_left))
+    def _within(self, seconds: float) -> float:
+        """So many seconds of a script, or what is left of the clock."""
+        return max(1.0, min(seconds, self.ledger.seconds_left))
 
     def _recorded(
         self,
@@ -184,7 +196,7 @@ class Bench:
         if fresh is not None:
             log = self.journal.kept(fresh.log)
             texts = {"script": self.journal.store(script), "log": self.journal.store(log)}
-            payload = {**texts, **outcome_of(fresh), **about}
+            payload = self.journal.as_kept({**texts, **outcome_of(fresh), **about})
         else:
             assert known is not None
             payload = dict(known.payload)

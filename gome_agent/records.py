@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,7 +11,7 @@ import numpy as np
 
 import optimizers
 from gome_agent.compiled import Settled
-from gome_agent.journal import digest, encode
+from gome_agent.journal import digest
 from gome_agent.reasoners.base import Attempt, Solution
 from gome_agent.recording import Diverged
 from gome_agent.schemas import Edit
@@ -147,19 +146,18 @@ def outcome_of(solution: Solution) -> dict[str, Any]:
 
 
 def solution_of(outcome: Mapping[str, Any], script: str, log: str) -> Solution:
-    """The solution that a journal's record of a measurement tells of."""
-    told = json.loads(encode(outcome))  # as it reads after a passage through JSON
+    """The solution that a journal's record of a measurement, as it reads, tells of."""
     return Solution(
         script=script,
-        valid=told["valid"],
-        outcome=told.get("outcome", ""),
-        score=float(told["score"]),
-        stderr=float(told["stderr"]),
-        folds=tuple(map(float, told["folds"])),
-        train_folds=tuple(map(float, told["train_folds"])),
-        feedback=told["feedback"],
-        seconds=float(told["seconds"]),
-        failure=told["failure"],
+        valid=outcome["valid"],
+        outcome=outcome.get("outcome", ""),
+        score=float(outcome["score"]),
+        stderr=float(outcome["stderr"]),
+        folds=tuple(map(float, outcome["folds"])),
+        train_folds=tuple(map(float, outcome["train_folds"])),
+        feedback=outcome["feedback"],
+        seconds=float(outcome["seconds"]),
+        failure=outcome["failure"],
         log=log,
     )
 

@@ -7,6 +7,7 @@ all of it, only shorter. The damaged file is kept beside the new one.
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,11 +57,13 @@ def salvage(path: Path, schema: str, version: int) -> int:
     finally:
         source.close()
         target.close()
-    for suffix in ("", *_SIDECARS):
-        damaged = path.with_name(path.name + suffix)
-        if damaged.exists():
-            damaged.rename(path.with_name(f"{path.name}.damaged{suffix}"))
-    mended.rename(path)
+    kept = path.with_name(f"{path.name}.damaged")
+    shutil.copyfile(path, kept)
+    for suffix in _SIDECARS:
+        sidecar = path.with_name(path.name + suffix)
+        if sidecar.exists():
+            sidecar.rename(path.with_name(kept.name + suffix))
+    mended.replace(path)  # at every moment there is a journal
     return saved
 
 

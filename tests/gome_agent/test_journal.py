@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from gome_agent.journal import WORTH_KEEPING_S, Journal, JournalError
+from gome_agent.secrets import redaction
 
 JSON = st.recursive(
     st.none()
@@ -106,3 +107,42 @@ def test_what_is_no_journal_is_refused_with_a_sentence(tmp_path):
     Journal.create(tmp_path / "mine.sqlite").close()
     with pytest.raises(JournalError, match="exists"):
         Journal.create(tmp_path / "mine.sqlite")
+
+
+def test_ctrl_c_right_after_a_commit_does_not_write_it_twice(tmp_path):
+    """The signal's exception may come out of the call that has committed already."""
+
+    class Interrupting:
+        def __init__(self, connection):
+            self._connection = connection
+
+        def __getattr__(self, name):
+            return getattr(self._connection, name)
+
+        def execute(self, statement, *arguments):
+            done = self._connection.execute(statement, *arguments)
+            if statement == "COMMIT":
+                raise KeyboardInterrupt
+            return done
+
+    with Journal.create(tmp_path / "journal.sqlite") as journal:
+        whole = journal._connection
+        journal.append("asked", {}, 0)
+        journal._connection = Interrupting(whole)
+        with pytest.raises(KeyboardInterrupt):
+            journal.flush()
+        journal._connection = whole
+        journal.append("settled", {}, 0)
+        assert [event.kind for event in journal.events()] == ["asked", "settled"]
+
+
+def test_secrets_are_not_written(tmp_path):
+    redact = redaction({"SOME_TOKEN": "secret-31415926", "HOME": "/home/somebody"})
+    with Journal.create(tmp_path / "journal.sqlite", redact=redact) as journal:
+        journal.append("failed", {"reason": "refused: secret-31415926"}, 0)
+        name = journal.store("print('secret-31415926', '/home/somebody')")
+        assert journal.text(name) == "print('[SOME_TOKEN]', '/home/somebody')"
+        assert journal.as_kept({"a": ["secret-31415926", float("nan")]}) == {
+            "a": ["[SOME_TOKEN]", "nan"]
+        }
+    assert b"secret-31415926" not in (tmp_path / "journal.sqlite").read_bytes()

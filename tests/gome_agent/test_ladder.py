@@ -208,3 +208,41 @@ def test_scripts_that_were_too_slow_get_more_time_but_not_for_ever():
     table = Slow({})
     run(Careful(), table, steps=7, seconds_per_run=100.0)
     assert table.limits == [100, 100, 130, 160, 190, 200, 200]
+
+
+def test_the_files_of_a_step_are_those_of_the_version_that_was_kept(tmp_path):
+    """A tuning that loses has run last, and must not leave its submission behind."""
+    from gome_agent import sandbox
+    from gome_agent.evaluator import SandboxEvaluator, step_folder
+    from gome_agent.sandbox.base import Limits
+
+    program = (
+        "import json, shutil\nscore = {}\n"
+        "shutil.copyfile('input/sample_submission.csv', 'submission.csv')\n"
+        "text = open('submission.csv').read().splitlines()\n"
+        "digit = str(int(10 * score))\n"
+        "rows = [text[0], *(row.split(',')[0] + ',' + digit for row in text[1:])]\n"
+        "open('submission.csv', 'w').write('\\n'.join(rows) + '\\n')\n"
+        "print(json.dumps({{'metric': 'accuracy', 'folds': [score]}}))\n"
+    )
+
+    class Tuning(Careful):
+        def draft(self, brief, rng):
+            return Edit(script=program.format(0.5))
+
+        def refine(self, brief, solution, rng):
+            return Edit(script=program.format(0.2))
+
+    TASK.prepare(tmp_path / "public")
+    evaluator = SandboxEvaluator(
+        TASK,
+        sandbox.detect(),
+        Limits(wall_seconds=60.0, memory_bytes=2**30),
+        tmp_path / "public",
+        tmp_path / "steps",
+    )
+    _, result = run(Tuning(), evaluator, steps=1, refines=True)
+    assert result.steps[0].solution.score == 0.5
+    kept = step_folder(tmp_path / "steps", 0)
+    assert kept.joinpath("solution.py").read_text() == program.format(0.5)
+    assert kept.joinpath("submission.csv").read_text().splitlines()[1].endswith(",5")

@@ -78,6 +78,10 @@ def run(folder: Path, arguments: list[str]) -> int:
             bubble += ["--symlink", os.readlink(path), path]
         elif os.path.exists(path):
             bubble += ["--ro-bind", path, path]
+    # Before the interpreter, which may be installed below one of them.
+    for target, _, options in (text.partition(":") for text in asked.tmpfs):
+        size = dict(part.split("=") for part in options.split(",") if "=" in part)["size"]
+        bubble += ["--size", size, "--perms", "1777", "--tmpfs", target]
     executable = asked.command[0]
     for path in {
         sys.prefix,
@@ -88,9 +92,6 @@ def run(folder: Path, arguments: list[str]) -> int:
         bubble += [] if Path(path).is_relative_to("/usr") else ["--ro-bind", path, path]
     bubble += ["--proc", "/proc", "--remount-ro", "/proc", "--dev", "/dev"]
     bubble += ["--size", asked.shm_size, "--perms", "1777", "--tmpfs", "/dev/shm"]
-    for target, _, options in (text.partition(":") for text in asked.tmpfs):
-        size = dict(part.split("=") for part in options.split(",") if "=" in part)["size"]
-        bubble += ["--size", size, "--perms", "1777", "--tmpfs", target]
     for text in asked.mount:
         bubble += mount(text, int(user))
     for pair in asked.env:

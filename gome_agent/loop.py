@@ -207,13 +207,8 @@ class Agent:
         self.ledger.read()
         finals = self.strategy.selector.revalidates
         longest = max((step.solution.seconds for step in self._steps), default=0.0)
-        self.ledger.check(
-            Spent(
-                evaluations=finals,
-                steps=len(self._under_way),
-                seconds=finals * longest,
-            )
-        )
+        under_way = len(self._under_way)
+        self.ledger.check(Spent(finals, steps=under_way, seconds=finals * longest))
 
     def _begin(self, start: Callable[[Callable[[], Made]], Callable[[], Made]]) -> None:
         """Ask the policy, diagnose and propose; the candidate is made from here on.
@@ -232,7 +227,6 @@ class Agent:
         self._record("asked", number, **told, clock=clock, used=used)
         order = self._briefing.order(number, asked.operator, parent, other, used, self._under_way)
         order = order._replace(evaluations=self._allowed(number))
-        before = None if parent is None else order.source
         proposed, made = None, None
         try:
             if asked.operator == Operator.DESCEND:
@@ -244,15 +238,14 @@ class Agent:
                 made = start(partial(self._maker.make, order))
         except (NoEdit, MalformedReply) as failure:
             record_failure(self.journal, number, failure)
-            made = partial(failed, str(failure) or type(failure).__name__)
+            made = partial(failed, failure)
         except BudgetExhausted as limit:
             self._record("abandoned", number, reason=str(limit))
             raise
         self.state = self.state._replace(policy=asked.policy)
         self._begun += 1
         self.ledger.held += order.evaluations
-        begun = number, asked, parent, other, before, order.brief, proposed, made, order.evaluations
-        self._under_way.append(UnderWay(*begun))
+        self._under_way.append(UnderWay(order, asked, parent, other, proposed, made))
 
     def _directed(self, asked: Asked, order: Order) -> tuple[Proposed, Order]:
         """The update along a diagnosis, and the order to carry the best of it out.
@@ -282,7 +275,7 @@ class Agent:
         """
         one = self._under_way.popleft()
         number, asked = one.number, one.asked
-        self.ledger.held -= one.held
+        self.ledger.held -= one.order.evaluations
         try:
             made = None if one.made is None else one.made()
         except BudgetExhausted as limit:

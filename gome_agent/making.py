@@ -56,28 +56,32 @@ class Made(NamedTuple):
     """What came of an order."""
 
     edit: Edit | None
-    """`None` if nothing was written; `failure` says why."""
+    """`None` if nothing was written; the solution's failure says why."""
     solution: Solution
     spent: Spent
     """Evaluations, and calls of the reasoner."""
-    failure: str = ""
 
 
 class UnderWay(NamedTuple):
     """A step that was begun and is not settled."""
 
-    number: int
+    order: Order
     asked: Asked
     parent: int | None
     other: int | None
-    before: Solution | None
-    brief: Brief
     proposed: Proposed | None
     """Of a directed step."""
     made: Callable[[], Made] | None
     """Waits for the candidate; `None` if the step was withheld."""
-    held: int
-    """Evaluations that are set aside for it."""
+
+    @property
+    def number(self) -> int:
+        return self.order.number
+
+    @property
+    def before(self) -> Solution | None:
+        """What is known of the (first) parent."""
+        return None if self.parent is None else self.order.source
 
 
 @dataclass(frozen=True)
@@ -105,17 +109,15 @@ class Maker:
           BudgetExhausted: the budget ended before anything was written. What was measured is
             never lost: without a judge it is not trusted, without a repair or tuning it stays.
         """
-        calls = 1
+        asked = Spent(calls=1)
         try:
             edit = self._write(order)
         except (NoEdit, MalformedReply) as failure:
             record_failure(self.journal, order.number, failure)
-            reason = str(failure) or type(failure).__name__
-            failed = Solution("", valid=False, failure=reason)
-            return Made(None, failed, Spent(calls=calls), reason)
+            return failed(failure, asked)
         self._record("proposed", order.number, edit)
         solution, used = self._tried(order, edit)
-        spent = used + Spent(calls=calls)
+        spent = asked + used
         for _ in range(self.repairs):
             if solution.valid or spent.evaluations >= order.evaluations:
                 break
@@ -152,7 +154,7 @@ class Maker:
             return False
         self.bench.ledger.calls += 1
         try:
-            preference = self.reasoner.prefer(one.brief, one.before, child)
+            preference = self.reasoner.prefer(one.order.brief, one.before, child)
         except (NoEdit, MalformedReply, BudgetExhausted) as failure:
             record_failure(self.journal, one.number, failure)
             return False
@@ -231,11 +233,13 @@ class Maker:
 
 NOTHING = Solution("", valid=False)
 """What a draft is made from."""
+_FREE = Spent()
 
 
-def failed(reason: str) -> Made:
-    """An order that could not even be given."""
-    return Made(None, Solution("", valid=False, failure=reason), Spent(), reason)
+def failed(failure: Exception, spent: Spent = _FREE) -> Made:
+    """An order that came to nothing, or could not even be given, and why."""
+    reason = str(failure) or type(failure).__name__
+    return Made(None, Solution("", valid=False, failure=reason), spent)
 
 
 def later(make: Callable[[], Made]) -> Callable[[], Made]:

@@ -12,6 +12,13 @@ _SHORTEST = 8
 """Shorter values are words such as `true`, which stand in any text."""
 
 
+def secrets_of(environment: Mapping[str, str]) -> dict[str, str]:
+    """Values that are secret, longest first, and the names of their variables."""
+    named = {value: name for name, value in sorted(environment.items()) if _NAMES.search(name)}
+    longest_first = sorted(named, key=len, reverse=True)
+    return {value: named[value] for value in longest_first if len(value) >= _SHORTEST}
+
+
 def redaction(environment: Mapping[str, str]) -> Redact:
     """A function that takes the secrets of an environment out of texts.
 
@@ -21,15 +28,10 @@ def redaction(environment: Mapping[str, str]) -> Redact:
     >>> redaction({"OPENAI_API_KEY": "sk-123456789"})("refused: sk-123456789")
     'refused: [OPENAI_API_KEY]'
     """
-    secrets = {
-        value: name
-        for name, value in sorted(environment.items())
-        if _NAMES.search(name) and len(value) >= _SHORTEST
-    }
+    secrets = secrets_of(environment)
     if not secrets:
         return nothing_to_redact
-    longest_first = sorted(secrets, key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, longest_first)))
+    pattern = re.compile("|".join(map(re.escape, secrets)))
     return lambda text: pattern.sub(lambda found: f"[{secrets[found.group()]}]", text)
 
 

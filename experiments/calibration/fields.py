@@ -5,10 +5,11 @@ Every function takes any JSON value and answers `None` where it finds nothing; n
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
+
+from experiments import lenient
 
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _PREFERRED = ("ensemble", "valid_score", "score", "mean", "value", "result")
@@ -59,15 +60,9 @@ def number(value: Any) -> float | None:
     >>> number("0.81"), number(" -1e-3 "), number("nan"), number(True)
     (0.81, -0.001, None, None)
     """
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
+    return lenient.number(value)
 
 
 def score(value: Any) -> Score | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-_NAMED = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+from gome_agent.secrets import secrets_of
+
 _SHAPED = re.compile(
     r"\bBearer\s+[^\s'\"]+|\b(?:sk|pk|rk|gsk|xai|hf|key|AIza)[-_]?[\w*-]{12,}|(?<=://)[^/@\s]+@"
 )
-_SHORTEST = 8
 BLOT = "[key]"
 
 
@@ -20,8 +20,6 @@ def redacted(text: str) -> str:
     >>> redacted("Incorrect API key provided: sk-abcdefghijklmnop.")
     'Incorrect API key provided: [key].'
     """
-    named = {value for name, value in os.environ.items() if _NAMED.search(name)}
-    for secret in sorted(named, key=len, reverse=True):
-        if len(secret) >= _SHORTEST:
-            text = text.replace(secret, BLOT)
+    for secret in secrets_of(os.environ):
+        text = text.replace(secret, BLOT)
     return _SHAPED.sub(BLOT, text)

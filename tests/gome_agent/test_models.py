@@ -326,23 +326,23 @@ def test_no_wait_ends_after_the_deadline(asked, seconds, jitter):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_slow_answer_is_given_up_in_time(stream):
-    with served(faults="slow:1.5", stream=stream, timing=Timing()) as (model, _):
+    with served(faults="slow:5", stream=stream, timing=Timing()) as (model, _):
         started = time.monotonic()
         with pytest.raises(ModelUnavailable):
             model.ask(ASK, 0.3)
-    assert time.monotonic() - started < 1.4
+        assert time.monotonic() - started < 4.5
 
 
 def test_a_server_that_drips_is_given_up_in_time():
-    with served(faults="drip:2", timing=Timing()) as (model, _):
+    with served(faults="drip:5", timing=Timing()) as (model, _):
         started = time.monotonic()
         with pytest.raises(ModelUnavailable):
             model.ask(ASK, 0.5)
-    assert time.monotonic() - started < 1.5
+        assert time.monotonic() - started < 4.5
 
 
 def test_one_attempt_is_clamped_to_its_timeout():
-    with served(faults="slow:1", timeout_per_attempt=0.2) as (model, server):
+    with served(faults="slow:4", timeout_per_attempt=2.0) as (model, server):
         assert model.ask(ASK, 600.0).reply == "fine"
     assert len(server.requests) == 2
 

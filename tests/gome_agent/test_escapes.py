@@ -416,7 +416,7 @@ def test_attempt(world: World, name: str) -> None:
 
 
 def test_a_step_leaves_nothing_for_the_next_one(tmp_path: Path) -> None:
-    """Only the script and a plain submission stay; the next step starts in a fresh folder."""
+    """Only the script and plain submissions stay; the next step starts in a fresh folder."""
     task = registry.load("digits")
     task.prepare(tmp_path / "public")
     limits = Limits(wall_seconds=20.0, memory_bytes=2**30, disk_bytes=2**24)
@@ -437,5 +437,8 @@ def test_a_step_leaves_nothing_for_the_next_one(tmp_path: Path) -> None:
     second = evaluator.evaluate("import numpy\n" + good + report, 2, 20.0)
     assert second.valid, second
     for step in ("001", "002"):
-        left = sorted(path.name for path in (tmp_path / "steps" / step).iterdir())
-        assert left == ["solution.py", "submission.csv"]
+        kept = tmp_path / "steps" / step
+        left = sorted(path.name for path in kept.iterdir() if path.name != "versions")
+        assert left in (["solution.py", "submission.csv"], ["solution.py"])
+        for version in kept.glob("versions/*"):
+            assert version.read_bytes() == (kept / "submission.csv").read_bytes()

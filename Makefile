@@ -6,7 +6,7 @@ OUT    ?= runs
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all lint results bench clean
+.PHONY: help demo test test-all lint results results-quick tex paper bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,11 +32,20 @@ lint: $(BIN)/.ready ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 
-results: $(BIN)/.ready ## run the crossover study in full and refresh the committed figure and table
-	$(BIN)/gome study crossover --out experiments/results/crossover
+results: $(BIN)/.ready ## run every study in full and refresh the committed results; hours, resumable
+	$(BIN)/gome study all --out experiments/results
+
+results-quick: $(BIN)/.ready ## a small version of every study, in a few minutes; its figures say so
+	$(BIN)/gome study all --quick --out $(OUT)/results
+
+tex: ## install the TeX packages that the paper needs (Debian, Ubuntu)
+	apt-get install -y --no-install-recommends $$(cat paper/packages.txt)
+
+paper: $(BIN)/.ready ## build paper/main.pdf from the committed results
+	$(BIN)/python -m experiments.paper --pdf
 
 bench: $(BIN)/.ready ## what a step costs here and in textgrad, Trace and GEPA (installs them apart, once)
 	@$(BIN)/python -m experiments.bench --out $(OUT)/bench
 
 clean: ## remove the environment and caches; runs are kept
-	rm -rf $(VENV) .venv-bench .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-bench .pytest_cache .ruff_cache .hypothesis paper/generated

@@ -235,7 +235,7 @@ def check(
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="Name of a study, or 'list'.")],
+    name: Annotated[str, typer.Argument(help="Name of a study, 'list' or 'all'.")],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for the results; created.")
     ] = None,

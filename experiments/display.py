@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from experiments.study import Study
 
 CONSOLE = Console(highlight=False)
+ALL = "all"
+"""Name under which all studies run."""
+_INTERRUPTED = 130
 
 
 def tasks() -> None:
@@ -245,18 +248,32 @@ def _cells(sums: Costs) -> tuple[str, ...]:
 
 
 def study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:
-    """Run a study with a progress bar over its cells.
+    """Run a study with a progress bar over its cells; `all` runs one after the other.
 
     Returns:
       Exit status: 0, 1 if the study's own verdict says that it failed, 130 if it was interrupted.
     """
     from experiments import studies
 
+    if name != ALL:
+        return _study(name, out, quick=quick, settings=settings)
+    status = 0
+    for one in studies.names():
+        ended = _study(one, out / one, quick=quick, settings=settings)
+        if ended == _INTERRUPTED:
+            return ended
+        status = max(status, ended)
+    return status
+
+
+def _study(name: str, out: Path, *, quick: bool, settings: Sequence[str]) -> int:
+    from experiments import studies
+
     found = studies.load(name)
     config = configure(found.quick if quick else found.full, settings)
     table = follow(found, config, out)
     if table is None:
-        return 130
+        return _INTERRUPTED
     CONSOLE.print(
         f"figure {out / 'figure.svg'} · table {out / 'table.csv'} (and .parquet)", soft_wrap=True
     )

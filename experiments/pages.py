@@ -37,11 +37,12 @@ def characters() -> str:
     rows = []
     for name, rule in rules.items():
         character = optimizers.check(rule, laws=LAWS.values())
-        rows.append((f"`{name}`", *(_law(character, law) for law in LAWS.values())))
+        rows.append((f"`{name}`", *(shown(character, law) for law in LAWS.values())))
     return _markdown(("rule", *LAWS), rows)
 
 
-def _law(character: Character, name: str) -> str:
+def shown(character: Character, name: str) -> str:
+    """One law of a rule in a cell."""
     law = character[name]
     if law.holds is None:
         return "undefined"
@@ -111,6 +112,28 @@ def _code(text: str) -> str:
     return f"`{shown.replace('|', '¦').replace('`', chr(39))}`" if shown else ""
 
 
+def statements() -> str:
+    """Every statement of the paper with its code, tests and studies, as links from its folder."""
+    from experiments.paper import sources
+
+    places = sources.places()
+    places |= {f"study {name}": f"experiments/results/{name}" for name in sources.studies()}
+
+    def links(names: Iterable[str], kind: str = "") -> str:
+        return ", ".join(f"[`{name}`](../{places[kind + name]})" for name in names)
+
+    rows = (
+        (
+            f"{found.kind.capitalize()}: {found.title.lower() or found.label.partition(':')[2]}",
+            links(found.laws),
+            links(found.tests),
+            links(found.studies, "study "),
+        )
+        for found in sources.statements()
+    )
+    return _markdown(("statement", "code", "tests", "study and figure"), rows)
+
+
 def of_strategies(name: str) -> Callable[[], str]:
     """A table of `strategy_tables`."""
 
@@ -143,14 +166,16 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "gate_rates": gate_rates,
     "claims": claims,
     "malformed": malformed,
+    "statements": statements,
     **{name: of_strategies(name) for name in STRATEGY_TABLES},
 }
+PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "paper" / "README.md")
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)
 
 
 def main() -> None:
     """Rewrite every generated table in place."""
-    for page in sorted((ROOT / "docs").glob("*.md")):
+    for page in PAGES:
         text = page.read_text(encoding="utf-8")
         renewed = MARKED.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}\n{m[4]}", text)
         if renewed != text:

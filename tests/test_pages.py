@@ -10,7 +10,7 @@ from experiments import pages
 DOCS = Path(__file__).parents[1] / "docs"
 SHOWN = {
     match[2]: match[3].rstrip("\n")
-    for page in DOCS.glob("*.md")
+    for page in pages.PAGES
     for match in pages.MARKED.finditer(page.read_text(encoding="utf-8"))
 }
 

@@ -55,11 +55,11 @@ class Config:
     """What is run."""
 
     tasks: tuple[str, ...] = ("cut", "diamonds", "digits", "housing", "visits")
-    strategies: tuple[str, ...] = ("gome", "hill_climb", "aide(drafts=3)")
+    strategies: tuple[str, ...] = ("gome", "momentum", "hill_climb", "aide(drafts=3)")
     """The first one's time is what the searching baselines are given."""
     baselines: tuple[str, ...] = ("hgb", "random_search", "flaml")
     seeds: int = 5
-    steps: int = 12
+    steps: int = 10
     seconds_per_run: float = 40.0
     install: bool = True
     """Whether to make FLAML an environment if there is none; needs the network."""

@@ -43,7 +43,7 @@ class Config:
     """Directives told to be best."""
     others: int = 10
     """Directives drawn from the rest."""
-    seconds_per_run: float = 60.0
+    seconds_per_run: float = 600.0
 
 
 def cells(config: Config) -> Sequence[Cell]:

@@ -1,0 +1,1 @@
+"""The paper from the committed results: `python -m experiments.paper`."""

@@ -70,6 +70,12 @@ def cells(config: Config) -> Sequence[Cell]:
     return [{"task": task, "seed": seed} for seed in range(config.seeds) for task in config.tasks]
 
 
+def decides(config: Config, cell: Cell) -> dict[str, Any]:
+    """A cell depends neither on the other tasks nor on how many seeds there are."""
+    settings = dataclasses.asdict(config)
+    return {**{name: settings[name] for name in settings if name not in ("tasks", "seeds")}, **cell}
+
+
 def run_cell(config: Config, cell: Cell, scratch: Path) -> Rows:
     """A row a method. Baselines run beside the strategies, once the time of the first is known."""
     from gome_agent.tasks import registry
@@ -386,4 +392,5 @@ STUDY = Study(
     cells=cells,
     run_cell=run_cell,
     figure=figure,
+    decides=decides,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import optimizers
@@ -28,6 +29,7 @@ LAWS = {
 NUMBERS = ("homogeneous", "silence", "birth at 10")
 """Laws whose value is shown, not only whether they hold."""
 STRATEGY_TABLES = ("paradigms", "searches", "paradigms_real", "hybrids")
+AGENT_TABLES = ("automl", "automl_leads", "reliability")
 
 
 def characters() -> str:
@@ -134,13 +136,11 @@ def statements() -> str:
     return _markdown(("statement", "code", "tests", "study and figure"), rows)
 
 
-def of_strategies(name: str) -> Callable[[], str]:
-    """A table of `strategy_tables`."""
+def table_of(module: str, name: str) -> Callable[[], str]:
+    """A table of `strategy_tables` or `agent_tables`."""
 
     def table() -> str:
-        from experiments import strategy_tables
-
-        return _markdown(*getattr(strategy_tables, name)())
+        return _markdown(*getattr(import_module(f"experiments.{module}"), name)())
 
     return table
 
@@ -167,7 +167,8 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "claims": claims,
     "malformed": malformed,
     "statements": statements,
-    **{name: of_strategies(name) for name in STRATEGY_TABLES},
+    **{name: table_of("strategy_tables", name) for name in STRATEGY_TABLES},
+    **{name: table_of("agent_tables", name) for name in AGENT_TABLES},
 }
 PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "paper" / "README.md")
 MARKED = re.compile(r"(<!-- generated: (\w+) -->\n)(.*?)(<!-- /generated -->)", re.DOTALL)

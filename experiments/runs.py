@@ -94,13 +94,16 @@ class Watching:
 _UNWATCHED = Watching()
 
 
-def execute(config: RunConfig, out: Path, watching: Watching = _UNWATCHED) -> dict[str, Any]:
+def execute(
+    config: RunConfig, out: Path, watching: Watching = _UNWATCHED, task: Task | None = None
+) -> dict[str, Any]:
     """Run a strategy on a task and leave journal, best script, submission and summary in `out`.
 
     Args:
       config: what to run.
       out: folder, created; must not hold an earlier run.
       watching: who is told.
+      task: one that cannot be loaded by its name; such a run cannot be resumed.
 
     Returns:
       The summary, as saved in `summary.json`.
@@ -109,7 +112,7 @@ def execute(config: RunConfig, out: Path, watching: Watching = _UNWATCHED) -> di
       SpecError, BudgetError, DiagnosesError, SelectorError, UnknownTask, JournalError, RunHeld,
         SandboxUnavailable: before anything is run.
     """
-    plan = _Plan.of(config)
+    plan = _Plan.of(config, task)
     out.mkdir(parents=True, exist_ok=True)
     redact = redaction(os.environ)
     with held(out), Journal.create(out / JOURNAL, redact=redact) as journal:
@@ -179,8 +182,8 @@ class _Plan:
     backend: Sandbox
 
     @classmethod
-    def of(cls, config: RunConfig) -> _Plan:
-        task = registry.load(config.task)
+    def of(cls, config: RunConfig, task: Task | None = None) -> _Plan:
+        task = task or registry.load(config.task)
         strategy = build_strategy(config.strategy)
         _require_aggregation(strategy, config.diagnoses)
         require_blind(strategy.selector)

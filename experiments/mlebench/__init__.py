@@ -1,1 +1,1 @@
-"""MLE-bench from the command line: preparing, runs of a grid, grading, reports."""
+"""MLE-bench on the command line."""

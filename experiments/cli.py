@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from experiments.mlebench.cli import app as mlebench
+
 app = typer.Typer(
     name="gome",
     help="Reasoning as gradient: update rules for agents that do machine-learning engineering.",
@@ -17,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(mlebench)
 
 _INTERRUPTED = 130
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; created.")]

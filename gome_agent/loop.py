@@ -32,6 +32,7 @@ from gome_agent.choosing import choose, require_blind
 from gome_agent.compiled import Asked, Compiled, Proposed, Settled
 from gome_agent.directing import SHOWN_WEIGHTS, Directions, record_failure
 from gome_agent.evaluator import Evaluator, Stoppable
+from gome_agent.events import INTERRUPTED as INTERRUPTED
 from gome_agent.journal import Journal
 from gome_agent.making import Made, Maker, Order, UnderWay, failed, later, starting
 from gome_agent.measuring import Bench
@@ -46,8 +47,6 @@ from gome_agent.records import DIVERGED, Result, Step, attempt_of, named, reason
 from gome_agent.tasks.base import Task
 from optimizers import Embedder, Lexicon, Operator, Strategy
 from optimizers.budget import Spent
-
-INTERRUPTED = "interrupted"
 
 
 @dataclass

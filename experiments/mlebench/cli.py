@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from experiments.mlebench import grid_cli
+
 if TYPE_CHECKING:
     from gome_agent.tasks.mlebench.benchmark import Benchmark
 
@@ -23,6 +25,7 @@ app = typer.Typer(
     help="MLE-bench: install it, prepare its data, ask it, grade with it.",
     no_args_is_help=True,
 )
+grid_cli.register(app)
 
 Competition = Annotated[str, typer.Argument(metavar="COMPETITION", help="Id of a competition.")]
 Submission = Annotated[Path, typer.Argument(metavar="FILE", help="A submission, as CSV.")]

@@ -8,20 +8,21 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from experiments.mlebench import cells
 from experiments.mlebench.grid import Cell, Grid, GridError, load
+from gome_agent.closing import Closed, closed
 from gome_agent.tasks.mlebench.base import BenchmarkError, Final, Report
 
 FILE = "grading.json"
 SUBMISSION = "submission.csv"
 THRESHOLDS = ("gold", "silver", "bronze", "median")
 
-Closed = Callable[..., AbstractContextManager[Any]]
-"""`closed(*folders)`: proof that runs ended, for as long as the context lasts."""
+FinalOf = Callable[[Closed], AbstractContextManager[Final]]
+"""The graders, for proof that runs are over; they live as long as the context."""
 
 
 class Distance(BaseModel):
@@ -60,8 +61,7 @@ class Count(NamedTuple):
 
 def grade(
     out: Path,
-    closed: Closed,
-    final_of: Callable[[Any], Final],
+    final_of: FinalOf,
     *,
     finished_only: bool = False,
     on_graded: Callable[[Cell, Graded], None] = lambda cell, graded: None,
@@ -70,14 +70,14 @@ def grade(
 
     Args:
       out: folder of the grid.
-      closed: holds folders of runs that ended, and proves it.
-      final_of: the graders, for that proof.
+      final_of: the graders, given proof that the runs are closed.
       finished_only: grade although other runs of the grid are not finished.
       on_graded: told of each.
 
     Raises:
       GridError: a run is not finished and `finished_only` was not asked for.
       BenchmarkError: data or leaderboard of a competition are not there.
+      RunOpen, RunHeld: a process goes on with one of the runs at this moment.
     """
     grid = load(out)
     finished, unfinished = _by_state(grid, out)
@@ -89,14 +89,13 @@ def grade(
             "with `gome mlebench run`, or grade the others by --finished-only. Scores on the test "
             "set must not decide anything about runs that are still to come"
         )
-    done = 0
-    with closed(*(cell.folder(out) for cell in finished)) as proof:
-        final = final_of(proof)
-        for cell in finished:
-            if read(cell.folder(out)) is None:
-                on_graded(cell, _grade(cell, cell.folder(out), final))
-                done += 1
-    return Count(done, len(finished) - done, tuple(unfinished))
+    left = [cell for cell in finished if read(cell.folder(out)) is None]
+    with closed(*(cell.folder(out) for cell in left)) as proof:
+        if left:
+            with final_of(proof) as final:
+                for cell in left:
+                    on_graded(cell, _grade(cell, cell.folder(out), final))
+    return Count(len(left), len(finished) - len(left), tuple(unfinished))
 
 
 def read(folder: Path) -> Graded | None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from experiments.mlebench.grid import Grid
-    from gome_agent.tasks.mlebench.base import Rollout
+    from gome_agent.tasks.mlebench.benchmark import Benchmark
 
 Folder = Annotated[Path, typer.Argument(metavar="OUT", help="The --out of `gome mlebench run`.")]
-Benchmark = Annotated[
-    Path | None, typer.Option(help="Home of the benchmark; the usual place by default.")
+Home = Annotated[
+    Path | None, typer.Option(help="Folder of the installation; ~/.cache/gome/mlebench by default.")
 ]
 
 
@@ -54,7 +53,7 @@ def run(
     gpus: Annotated[str, typer.Option(help="Cards that scripts may use, e.g. '0' or '0,1'.")] = "",
     slots: Annotated[int, typer.Option(min=1, help="Scripts at once on one card.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at once, each a process.")] = 1,
-    benchmark: Benchmark = None,
+    home: Home = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be run, how long, how large.")
     ] = False,
@@ -67,30 +66,31 @@ def run(
 
     if bool(split) == bool(competitions):
         raise typer.BadParameter("give --split or --competitions", param_hint="--split")
-    rollout = _rollout(benchmark)
     names = tuple(name.strip() for name in competitions.split(",") if name.strip())
-    grid = make(
-        competitions=names or rollout.competitions(split),
-        strategies=parts(strategy),
-        seeds=tuple(range(first_seed, first_seed + seeds)),
-        splits={level: rollout.competitions(level) for level in LEVELS},
-        reasoner=reasoner or ("prompted" if model else "expert"),
-        model=model,
-        steps=steps,
-        seconds=parse_budget(f"seconds={time_budget}").seconds,
-        budget=budget,
-        seconds_per_run=seconds_per_run,
-        repairs=repairs,
-        rehearse=rehearse,
-        hardware=hardware,
-        python=python,
-        sandbox=sandbox,
-        gpus=gpus,
-        slots=slots,
-        jobs=jobs,
-        benchmark="" if benchmark is None else str(benchmark.resolve()),
-    )
-    status = showing.run(grid, out, showing.require_prepared(grid, rollout), dry_run=dry_run)
+    with _benchmark(home).rollout() as rollout:
+        grid = make(
+            competitions=names or rollout.competitions(split),
+            strategies=parts(strategy),
+            seeds=tuple(range(first_seed, first_seed + seeds)),
+            splits={level: rollout.competitions(level) for level in LEVELS},
+            reasoner=reasoner or ("prompted" if model else "expert"),
+            model=model,
+            steps=steps,
+            seconds=parse_budget(f"seconds={time_budget}").seconds,
+            budget=budget,
+            seconds_per_run=seconds_per_run,
+            repairs=repairs,
+            rehearse=rehearse,
+            hardware=hardware,
+            python=python,
+            sandbox=sandbox,
+            gpus=gpus,
+            slots=slots,
+            jobs=jobs,
+            benchmark="" if home is None else str(home.resolve()),
+        )
+        data_bytes = showing.require_prepared(grid, rollout)
+    status = showing.run(grid, out, data_bytes, dry_run=dry_run)
     if status:
         raise typer.Exit(status)
 
@@ -100,15 +100,15 @@ def grade(
     finished_only: Annotated[
         bool, typer.Option("--finished-only", help="Although other runs are not finished.")
     ] = False,
-    benchmark: Benchmark = None,
+    home: Home = None,
 ) -> None:
     """Grade finished runs on the held-out answers, by the benchmark's own graders."""
     from experiments.mlebench import showing
     from experiments.mlebench.grid import load
-    from gome_agent.closing import closed  # pyright: ignore[reportMissingImports]
 
-    home = _home(load(out), benchmark)
-    showing.grade(out, closed, lambda proof: _benchmark(home).final(proof), finished_only)
+    saved = load(out).benchmark
+    benchmark = _benchmark(home or (Path(saved) if saved else None))
+    showing.grade(out, benchmark.final, finished_only)
 
 
 def report(
@@ -140,17 +140,7 @@ def leaderboard(
     showing.leaderboard(out, to, hardware=hardware, agent=agent, pad_missing=pad_missing)
 
 
-def _benchmark(home: Path | None) -> Any:
-    from gome_agent.tasks.mlebench.benchmark import (  # pyright: ignore[reportMissingImports]
-        Benchmark,
-    )
+def _benchmark(home: Path | None) -> Benchmark:
+    from gome_agent.tasks.mlebench.benchmark import Benchmark
 
     return Benchmark.load(home)
-
-
-def _rollout(home: Path | None) -> Rollout:
-    return _benchmark(home).rollout()
-
-
-def _home(grid: Grid, told: Path | None) -> Path | None:
-    return told or (Path(grid.benchmark) if grid.benchmark else None)

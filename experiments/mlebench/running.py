@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -70,26 +69,34 @@ def execute(
       KeyboardInterrupt: after all runs have ended; the same call goes on.
     """
     enter(grid, out)
-    lock, stopping = threading.Lock(), threading.Event()
+    lock, begun, stopping = threading.Lock(), threading.Event(), threading.Event()
 
     def tell(event: Event) -> None:
         with lock:
             on_event(event)
 
+    def carry_out(cell: Cell) -> Progress:
+        begun.wait()  # until Ctrl-C is listened for
+        return _carry_out(cell, cell.folder(out), runner, tell, stopping)
+
     with held(out), ThreadPoolExecutor(grid.jobs) as pool:
-        jobs = [
-            pool.submit(partial(_carry_out, cell, cell.folder(out), runner, tell, stopping))
-            for cell in grid.cells
-        ]
-        _finish(jobs, runner, stopping)
+        try:
+            jobs = [pool.submit(carry_out, cell) for cell in grid.cells]
+            _finish(jobs, runner, begun, stopping)
+        finally:
+            stopping.set()
+            begun.set()
     return dict(zip(grid.cells, (job.result() for job in jobs), strict=True))
 
 
-def _finish(jobs: Iterable[Future], runner: Runner, stopping: threading.Event) -> None:
+def _finish(
+    jobs: Iterable[Future], runner: Runner, begun: threading.Event, stopping: threading.Event
+) -> None:
     """Wait for all; every Ctrl-C is passed on to what is at work."""
     interrupted = False
     while True:
         try:
+            begun.set()
             wait(list(jobs))
             break
         except KeyboardInterrupt:

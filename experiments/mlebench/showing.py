@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,10 @@ from experiments.mlebench import grading, running, watching
 from experiments.mlebench.cells import CONSOLE as CONSOLE_FILE
 from experiments.mlebench.grid import Cell, Grid, GridError
 from experiments.mlebench.running import Event, Runner, Subprocesses
-from gome_agent.tasks.mlebench.base import BenchmarkError, Final, Rollout
+from gome_agent.tasks.mlebench.base import BenchmarkError, Rollout
 
 if TYPE_CHECKING:
-    from experiments.mlebench.grading import Closed, Graded
+    from experiments.mlebench.grading import FinalOf, Graded
 
 _REFRESHES_PER_SECOND = 0.5
 _INTERRUPTED = 130
@@ -105,9 +105,7 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def grade(
-    out: Path, closed: Closed, final_of: Callable[[Any], Final], finished_only: bool = False
-) -> None:
+def grade(out: Path, final_of: FinalOf, finished_only: bool = False) -> None:
     """Grade, with a line a run."""
 
     def on_graded(cell: Cell, graded: Graded) -> None:
@@ -117,7 +115,7 @@ def grade(
         medal = next((name for name in medals if getattr(report, f"{name}_medal")), "no medal")
         CONSOLE.print(escape(f"{cell}: {score}, {medal}"))
 
-    count = grading.grade(out, closed, final_of, finished_only=finished_only, on_graded=on_graded)
+    count = grading.grade(out, final_of, finished_only=finished_only, on_graded=on_graded)
     CONSOLE.print(
         f"{count.graded} graded, {count.kept} graded before, {len(count.unfinished)} not finished "
         f"· next: gome mlebench report {escape(str(out))}"

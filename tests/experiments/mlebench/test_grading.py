@@ -6,9 +6,9 @@ import pytest
 
 from experiments.mlebench import grading
 from experiments.mlebench.grid import GridError, enter
+from gome_agent.holding import RunHeld, held
 from gome_agent.tasks.mlebench.base import BenchmarkError
-from tests.experiments.mlebench import made_up
-from tests.experiments.mlebench.made_up import Final, begin, closed, complete, finish, grid, report
+from tests.experiments.mlebench.made_up import Final, begin, complete, finish, grid, report
 
 
 def one(tmp_path, submission="0.75"):
@@ -19,7 +19,7 @@ def one(tmp_path, submission="0.75"):
 
 def test_a_grade_is_the_report_and_the_distances(tmp_path):
     folder = one(tmp_path)
-    assert grading.grade(tmp_path, closed, Final) == (1, 0, ())
+    assert grading.grade(tmp_path, Final) == (1, 0, ())
     graded = grading.read(folder)
     assert graded is not None
     assert graded.report.bronze_medal
@@ -41,7 +41,7 @@ def test_distances_are_positive_beyond_the_threshold_whichever_way_the_metric_go
 
 def test_what_is_missing_is_graded_as_the_benchmark_does(tmp_path):
     folder = one(tmp_path, submission=None)
-    grading.grade(tmp_path, closed, Final)
+    grading.grade(tmp_path, Final)
     graded = grading.read(folder)
     assert graded is not None
     assert graded.report.score is None
@@ -52,13 +52,13 @@ def test_what_is_missing_is_graded_as_the_benchmark_does(tmp_path):
 
 def test_grading_twice_grades_once_unless_the_submission_is_another(tmp_path):
     folder = one(tmp_path)
-    grading.grade(tmp_path, closed, Final)
+    grading.grade(tmp_path, Final)
     before = (folder / "grading.json").read_bytes()
-    assert grading.grade(tmp_path, closed, Final) == (0, 1, ())
+    assert grading.grade(tmp_path, Final) == (0, 1, ())
     assert (folder / "grading.json").read_bytes() == before
     (folder / "submission.csv").write_text("0.95")
     assert grading.read(folder) is None
-    assert grading.grade(tmp_path, closed, Final).graded == 1
+    assert grading.grade(tmp_path, Final).graded == 1
     assert grading.read(folder).report.gold_medal
 
 
@@ -74,29 +74,17 @@ def test_nothing_is_graded_while_a_run_is_open(tmp_path):
         raise AssertionError("the answers were opened")
 
     with pytest.raises(GridError, match=r"1 of 2 runs are not finished .*made-up-b, gome, seed 0"):
-        grading.grade(tmp_path, closed, final_of)
-    count = grading.grade(tmp_path, closed, Final, finished_only=True)
+        grading.grade(tmp_path, final_of)
+    count = grading.grade(tmp_path, Final, finished_only=True)
     assert (count.graded, count.unfinished) == (1, (made.cells[1],))
     assert not (second / "grading.json").exists()
 
 
-def test_graders_work_only_while_the_proof_holds(tmp_path):
-    one(tmp_path)
-    proof = []
-
-    class Watched(Final):
-        def score(self, competition, submission):
-            assert proof == ["open"]
-            return super().score(competition, submission)
-
-    @made_up.contextlib.contextmanager
-    def watched(*folders):
-        proof.append("open")
-        yield "runs are closed"
-        proof.clear()
-
-    grading.grade(tmp_path, watched, Watched)
-    assert proof == []
+def test_a_run_that_is_gone_on_with_is_not_graded(tmp_path):
+    folder = one(tmp_path)
+    with held(folder), pytest.raises(RunHeld):
+        grading.grade(tmp_path, Final)
+    assert grading.read(folder) is None
 
 
 def test_a_report_on_another_competition_is_refused(tmp_path):
@@ -107,13 +95,13 @@ def test_a_report_on_another_competition_is_refused(tmp_path):
             return report("made-up-b", "0.9")
 
     with pytest.raises(BenchmarkError, match="`made-up-b` was given for `made-up-a`"):
-        grading.grade(tmp_path, closed, Confused)
+        grading.grade(tmp_path, Confused)
     assert not (folder / "grading.json").exists()
 
 
 def test_a_damaged_grade_is_told(tmp_path):
     folder = one(tmp_path)
-    grading.grade(tmp_path, closed, Final)
+    grading.grade(tmp_path, Final)
     told = json.loads((folder / "grading.json").read_text())
     (folder / "grading.json").write_text(json.dumps({**told, "report": {}}))
     with pytest.raises(GridError, match="delete it and grade again"):

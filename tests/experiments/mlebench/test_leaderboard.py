@@ -14,7 +14,6 @@ from gome_agent.journal import Journal
 from tests.experiments.mlebench.made_up import (
     Final,
     begin,
-    closed,
     complete,
     finish,
     grid,
@@ -35,7 +34,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 @pytest.fixture
 def graded(tmp_path):
     complete(tmp_path / "out", grid(), score_of)
-    grading.grade(tmp_path / "out", closed, Final)
+    grading.grade(tmp_path / "out", Final)
     return tmp_path / "out"
 
 
@@ -76,7 +75,7 @@ def test_runs_after_the_first_grade_are_declared(graded, tmp_path):
             path = cell.folder(graded) / "journal.sqlite"
             with Journal.open(path, read_only=False) as journal:
                 journal.append("finished", {"ended_by": "now"})
-    grading.grade(graded, closed, Final)
+    grading.grade(graded, Final)
     text = leaderboard.write(graded, tmp_path / "to", hardware=HARDWARE).text.read_text()
     assert "8 runs ended after the first grade of this grid was known" in text
 
@@ -86,7 +85,7 @@ def test_missing_runs_are_refused_or_declared(tmp_path):
     complete(tmp_path / "out", made, score_of)
     gone = made.cells[0].folder(tmp_path / "out")
     (gone / "summary.json").unlink()
-    grading.grade(tmp_path / "out", closed, Final, finished_only=True)
+    grading.grade(tmp_path / "out", Final, finished_only=True)
     with pytest.raises(GridError, match=r"1 of 16 runs have no grade .*made-up-a, gome, seed 0"):
         leaderboard.write(tmp_path / "out", tmp_path / "to", hardware=HARDWARE)
     written = leaderboard.write(
@@ -115,7 +114,7 @@ def test_the_benchmarks_own_script_gets_our_numbers(tmp_path, padded):
     )
     if padded:
         (made.cells[0].folder(tmp_path / "out") / "summary.json").unlink()
-    grading.grade(tmp_path / "out", closed, Final, finished_only=True)
+    grading.grade(tmp_path / "out", Final, finished_only=True)
     leaderboard.write(tmp_path / "out", tmp_path / "to", hardware=HARDWARE, pad_missing=padded)
     official = run_official(
         tmp_path / "to", leaderboard.experiment_id("gome", "gome", made), padded

@@ -9,7 +9,6 @@ from experiments.mlebench.grid import GridError, enter
 from tests.experiments.mlebench.made_up import (
     Final,
     begin,
-    closed,
     complete,
     finish,
     grid,
@@ -21,7 +20,7 @@ from tests.experiments.mlebench.made_up import (
 def graded(tmp_path_factory):
     out = tmp_path_factory.mktemp("graded")
     complete(out, grid(), score_of)
-    grading.grade(out, closed, Final)
+    grading.grade(out, Final)
     return out
 
 
@@ -36,7 +35,7 @@ def with_holes(tmp_path):
         begin(cell.folder(tmp_path))
         if not (cell.seed == 1 and cell.competition == "made-up-b" and cell.strategy == "aide"):
             finish(cell.folder(tmp_path), score_of(cell))
-    grading.grade(tmp_path, closed, Final, finished_only=True)
+    grading.grade(tmp_path, Final, finished_only=True)
     return tmp_path
 
 
@@ -118,7 +117,7 @@ def test_a_models_name_cannot_break_the_page(tmp_path):
     odd = "sgd(learning_rate=1.0)"
     made = grid(competitions=("made-up-a",), strategies=(odd,), seeds=(0,))
     complete(tmp_path, made.model_copy(update={"model": "<b>|x"}), lambda cell: "0.9")
-    grading.grade(tmp_path, closed, Final)
+    grading.grade(tmp_path, Final)
     report.write(tmp_path)
     page = (tmp_path / "report.html").read_text()
     assert "<b>" not in page

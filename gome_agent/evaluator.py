@@ -6,11 +6,14 @@ import contextlib
 import os
 import shutil
 import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from gome_agent.hardware.slots import GpuSlots, NoSlot
+from gome_agent.hardware.wanting import wants_gpu
 from gome_agent.journal import Journal, digest
 from gome_agent.reasoners.base import Solution
 from gome_agent.records import solution_of
@@ -83,6 +86,10 @@ class SandboxEvaluator:
     """
     sample_rows: int = 0
     """Rows of the sample on which scripts are tried first; 0: they are not."""
+    slots: GpuSlots | None = None
+    """Cards to share: a script that may compute on one waits for it, the others see none."""
+    seconds_left: Callable[[], float] = lambda: float("inf")
+    """Of the run's clock, on which waiting for a card counts; not on the script's."""
     _replicates: dict[tuple[str, int], Solution] = field(default_factory=dict, repr=False)
     _sampling: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -156,12 +163,14 @@ class SandboxEvaluator:
         (kept / "submission.csv").unlink(missing_ok=True)
         (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
         (work / "replicate").write_text(str(replicate))
-        wall = min(self.limits.wall_seconds, seconds)
-        limits = replace(self.limits, wall_seconds=wall, stop=self._stopped.is_set)
         data = small or self.public
         try:
-            execution = self.sandbox.run(script, work, data, limits, self.task.sealed)
+            with self._cards(script) as gpus:
+                limits = self._limits(seconds, gpus)
+                execution = self.sandbox.run(script, work, data, limits, self.task.sealed)
             content = read_output(work, "submission.csv", MAX_SUBMISSION_BYTES)
+        except NoSlot as error:
+            return Solution(script, valid=False, failure=str(error))
         finally:
             with contextlib.suppress(OSError):
                 remove_tree(work)
@@ -173,6 +182,21 @@ class SandboxEvaluator:
             _link(submission, version)
         check = self.task.check if small is None else partial(_check_rows, small)
         return judge(self.task, script, execution, submission, check)
+
+    @contextlib.contextmanager
+    def _cards(self, script: str) -> Iterator[tuple[int, ...]]:
+        """The GPUs that a script may use, its own for as long as it runs."""
+        if self.slots is None:
+            yield self.limits.gpus
+        elif not wants_gpu(script):
+            yield ()
+        else:
+            with self.slots.hold(self._stopped.is_set, self.seconds_left) as card:
+                yield (card,)
+
+    def _limits(self, seconds: float, gpus: tuple[int, ...]) -> Limits:
+        wall = min(self.limits.wall_seconds, seconds, max(1.0, self.seconds_left()))
+        return replace(self.limits, wall_seconds=wall, gpus=gpus, stop=self._stopped.is_set)
 
 
 def _link(file: Path, to: Path) -> None:

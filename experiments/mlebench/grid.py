@@ -15,13 +15,15 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from experiments import spec
+from gome_agent.hardware.profiles import profile
+from gome_agent.hardware.slots import parse_gpus
 from gome_agent.tasks.mlebench.base import PREFIX
 from optimizers.budget import parse_budget
 
 FILE = "grid.json"
 LEVELS = ("low", "medium", "high")
 """Complexities by which the benchmark reports; `low` is the Lite split."""
-_ANEW = ("jobs", "gpus", "slots", "benchmark")
+_ANEW = ("jobs", "gpus", "gpu_slots", "benchmark")
 """Decide where and how fast something is run, never what."""
 _MAY_GROW = ("competitions", "strategies", "seeds")
 
@@ -56,14 +58,14 @@ class Grid(BaseModel):
     repairs: Annotated[int, Field(ge=0)] = 0
     rehearse: Annotated[int, Field(ge=0)] = 0
     hardware: str = ""
-    """Name of a profile; of what is there if empty."""
+    """Name of a profile; none if empty."""
     python: str = ""
     """Interpreter of the scripts; the one of gome if empty."""
     sandbox: str = ""
     benchmark: str = ""
     """Home of the benchmark; the usual place if empty."""
     gpus: str = ""
-    slots: Annotated[int, Field(ge=1)] = 1
+    gpu_slots: Annotated[int, Field(ge=1)] = 1
     """Scripts at once on one card."""
     jobs: Annotated[int, Field(ge=1)] = 1
     """Runs at once."""
@@ -82,6 +84,19 @@ class Grid(BaseModel):
         for strategy in strategies:
             spec.build_strategy(strategy)
         return strategies
+
+    @field_validator("hardware")
+    @classmethod
+    def _is_known(cls, hardware: str) -> str:
+        if hardware:
+            profile(hardware)
+        return hardware
+
+    @field_validator("gpus")
+    @classmethod
+    def _are_cards(cls, gpus: str) -> str:
+        parse_gpus(gpus)
+        return gpus
 
     @field_validator("budget")
     @classmethod
@@ -145,7 +160,7 @@ def make(**settings) -> Grid:
     """A grid, checked.
 
     Raises:
-      GridError: says which setting is wrong, and why.
+      GridError, SlotsError: says which setting is wrong, and why.
     """
     try:
         return Grid(**settings)
@@ -169,7 +184,7 @@ def load(out: Path) -> Grid:
 
 
 def enter(grid: Grid, out: Path) -> None:
-    """Save a grid in its folder, or let it take the place of one that it only extends.
+    """Save a grid in its folder, which exists, or let it take the place of one that it extends.
 
     Raises:
       GridError: the folder holds another grid; says what differs.
@@ -182,7 +197,6 @@ def enter(grid: Grid, out: Path) -> None:
                 f"`{path}` is of another grid: {'; '.join(differences)}. Competitions, strategies "
                 "and seeds may be added; for anything else take another --out"
             )
-    out.mkdir(parents=True, exist_ok=True)
     draft = path.with_suffix(".tmp")
     draft.write_text(grid.model_dump_json(indent=2) + "\n", encoding="utf-8")
     os.replace(draft, path)

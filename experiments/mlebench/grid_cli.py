@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,11 +48,13 @@ def run(
     ] = 3600.0,
     repairs: Annotated[int, typer.Option(min=0, help="As for `gome run`.")] = 0,
     rehearse: Annotated[int, typer.Option(min=0, help="As for `gome run`.")] = 0,
-    hardware: Annotated[str, typer.Option(help="Profile, e.g. v100.")] = "",
+    hardware: Annotated[
+        str, typer.Option(help="Profile, e.g. 'v100'; models are told of it.")
+    ] = "",
     python: Annotated[str, typer.Option(help="Interpreter in which scripts run.")] = "",
     sandbox: Annotated[str, typer.Option(help="As for `gome run`.")] = "",
     gpus: Annotated[str, typer.Option(help="Cards that scripts may use, e.g. '0' or '0,1'.")] = "",
-    slots: Annotated[int, typer.Option(min=1, help="Scripts at once on one card.")] = 1,
+    gpu_slots: Annotated[int, typer.Option(min=1, help="Scripts at once on one card.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at once, each a process.")] = 1,
     home: Home = None,
     dry_run: Annotated[
@@ -82,10 +85,10 @@ def run(
             repairs=repairs,
             rehearse=rehearse,
             hardware=hardware,
-            python=python,
+            python=os.path.abspath(python) if os.sep in python else python,
             sandbox=sandbox,
             gpus=gpus,
-            slots=slots,
+            gpu_slots=gpu_slots,
             jobs=jobs,
             benchmark="" if home is None else str(home.resolve()),
         )

@@ -52,6 +52,9 @@ def main(
     memory_gib: Annotated[float, typer.Option(min=0.1)] = 64.0,
     repairs: Annotated[int, typer.Option(min=0)] = 2,
     sandbox: Annotated[str, typer.Option()] = "",
+    python: Annotated[str, typer.Option(envvar="GOME_SCRIPTS_PYTHON")] = "",
+    hardware: Annotated[str, typer.Option()] = "",
+    gpus: Annotated[str, typer.Option()] = "",
     data: Annotated[Path, typer.Option(envvar="GOME_DATA_DIR")] = Path("/home/data"),
     instructions: Annotated[Path, typer.Option(envvar="GOME_INSTRUCTIONS")] = Path(
         "/home/instructions.txt"
@@ -91,6 +94,9 @@ def main(
         memory_gib=memory_gib,
         repairs=repairs,
         sandbox=sandbox or None,
+        python=python,
+        hardware=hardware,
+        gpus=gpus,
     )
 
     def leave() -> None:

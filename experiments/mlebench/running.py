@@ -68,7 +68,7 @@ def execute(
       GridError, RunHeld: the folder is of another grid, or of one that is being run.
       KeyboardInterrupt: after all runs have ended; the same call goes on.
     """
-    enter(grid, out)
+    out.mkdir(parents=True, exist_ok=True)
     lock, begun, stopping = threading.Lock(), threading.Event(), threading.Event()
 
     def tell(event: Event) -> None:
@@ -80,6 +80,7 @@ def execute(
         return _carry_out(cell, cell.folder(out), runner, tell, stopping)
 
     with held(out), ThreadPoolExecutor(grid.jobs) as pool:
+        enter(grid, out)
         try:
             jobs = [pool.submit(carry_out, cell) for cell in grid.cells]
             _finish(jobs, runner, begun, stopping)
@@ -218,6 +219,7 @@ def beginning(grid: Grid, cell: Cell, folder: Path) -> list[str]:
         "--hardware": grid.hardware,
         "--python": grid.python,
         "--gpus": grid.gpus,
+        "--gpu-slots": grid.gpu_slots,
         "--benchmark": grid.benchmark,
         "--out": folder,
     }

@@ -68,6 +68,7 @@ def _journal(scores: tuple[float, ...], higher_is_better: bool, ended_by: str | 
 
 def complete(out: Path, what: Grid, score_of) -> None:
     """Save a grid and finish all its runs; `score_of(cell)` is a text, or `None`."""
+    out.mkdir(parents=True, exist_ok=True)
     grids.enter(what, out)
     for cell in what.cells:
         begin(cell.folder(out))

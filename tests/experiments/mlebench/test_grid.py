@@ -59,6 +59,7 @@ def test_seeds_are_outermost_so_that_a_part_is_balanced():
         ({"budget": "monney=3"}, "Did you mean `money`"),
         ({"seconds": float("inf")}, "seconds"),
         ({"step": 3}, "step"),
+        ({"hardware": "v10"}, r"hardware: .*v100"),
     ],
 )
 def test_a_grid_that_cannot_be_run_is_refused_with_a_reason(changes, told):
@@ -231,14 +232,28 @@ def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path):
 
 
 def test_the_command_of_a_run_has_what_the_grid_says():
-    made = small(model="openai/any", budget="money=3", hardware="v100", gpus="0")
+    made = small(model="openai/any", budget="money=3", hardware="v100", gpus="0", gpu_slots=2)
     line = running.beginning(made, made.cells[0], grids.Path("out"))
     told = dict(zip(line[5::2], line[6::2], strict=True))
     assert line[3:5] == ["run", "mlebench:made-up-a"]
     assert told["--strategy"] == "gome"
     assert told["--budget"] == "money=3"
     assert (told["--hardware"], told["--gpus"], told["--seed"]) == ("v100", "0", "0")
+    assert told["--gpu-slots"] == "2"
     assert "--python" not in told
+
+
+def test_the_command_of_a_run_is_understood():
+    import typer
+
+    from experiments.cli import app
+
+    command = typer.main.get_command(app).commands["run"]
+    for made in (small(), small(hardware="v100", gpus="0,1", python="python3", model="a/b")):
+        words = running.beginning(made, made.cells[0], grids.Path("out"))[4:]
+        context = command.make_context("run", words)
+        assert context.params["task"] == "mlebench:made-up-a"
+        assert context.params["gpus"] == made.gpus
 
 
 def test_what_is_ahead_is_told_before(tmp_path):

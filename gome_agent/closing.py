@@ -95,9 +95,9 @@ def closed_around(file: Path) -> Closed:
 
 def _require_over(folder: Path) -> None:
     with Journal.open(folder / JOURNAL) as journal:
-        ends = [event for event in journal.events() if event.kind in ("resumed", "finished")]
-    last = ends[-1] if ends else None
-    if last is None or last.kind != "finished" or last.payload["ended_by"] == INTERRUPTED:
+        end, resumed = journal.last("finished"), journal.last("resumed")
+    gone_on = end is not None and resumed is not None and resumed.id > end.id
+    if end is None or gone_on or end.payload["ended_by"] == INTERRUPTED:
         raise RunOpen(
             f"the run in `{folder}` is not over: bring it to its end by `gome resume {folder}`; "
             "until then nothing of it may be graded"

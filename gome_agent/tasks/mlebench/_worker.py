@@ -288,7 +288,8 @@ def _channels(number):
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
-    sys.stdout.reconfigure(line_buffering=True)  # what was printed before it dies is told
+    # By lines: what was printed before it dies is told.
+    sys.stdout = os.fdopen(1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False)
     os.set_inheritable(number, False)
     return requests, os.fdopen(number, "w", encoding="utf-8")
 

@@ -12,6 +12,9 @@ import subprocess
 import tempfile
 import threading
 import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,10 +42,58 @@ def environment(source: str) -> dict[str, str]:
     return {**kept, **path, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}
 
 
+@dataclass(frozen=True)
+class _Running:
+    """A process, where its replies come out, and its scratch folder."""
+
+    process: subprocess.Popen[bytes]
+    replies: int
+    scratch: Path
+
+    def exchange(self, request: bytes, seconds: float, what: str) -> bytes:
+        """One line there and one back."""
+        assert self.process.stdin is not None
+        deadline, reply = time.monotonic() + seconds, b""
+        with contextlib.suppress(BrokenPipeError):  # it died: said below
+            self.process.stdin.write(request)
+            self.process.stdin.flush()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.replies, selectors.EVENT_READ)
+            while not reply.endswith(b"\n"):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    raise BenchmarkError(
+                        f"MLE-bench gave no answer to `{what}` in {seconds:g} s: the submission "
+                        "may be far too large"
+                    )
+                part = os.read(self.replies, 2**20)
+                if not part:
+                    raise BenchmarkError(self._last_words(what))
+                reply += part
+                if len(reply) > REPLY_BYTES:
+                    raise BenchmarkError(f"MLE-bench's answer to `{what}` is endless")
+        return reply
+
+    def _last_words(self, what: str) -> str:
+        code = self.process.wait(10)
+        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
+        said = (self.scratch / "stderr").read_text(encoding="utf-8", errors="replace").strip()
+        tail = said[-_TAIL_CHARACTERS:] or "it said nothing"
+        return f"the benchmark's process ended {how} at `{what}`: {tail}"
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(BrokenPipeError):
+            self.process.communicate()
+        os.close(self.replies)
+        shutil.rmtree(self.scratch, ignore_errors=True)
+
+
 class Worker:
     """A process of the benchmark's Python with one capability. Safe for threads.
 
-    Use as a context manager, or call `close`. One that died is started anew by the next question.
+    Use as a context manager, or call `close`; at the latest it ends with this object. One that died
+    is started anew by the next question.
     """
 
     def __init__(
@@ -62,11 +113,10 @@ class Worker:
           seconds: the longest that an answer may take.
         """
         self._python, self._capability = python, capability
-        self._data_dir, self._source, self._seconds = data_dir, source, seconds
+        self._data_dir, self._source, self._seconds = data_dir.absolute(), source, seconds
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._replies = -1
-        self._scratch: Path | None = None
+        self._running: _Running | None = None
+        self._end: Callable[[], object] = lambda: None
 
     def __enter__(self) -> Worker:
         return self
@@ -77,7 +127,7 @@ class Worker:
     def close(self) -> None:
         """End the process and remove its scratch folder; may be called again."""
         with self._lock:
-            self._end()
+            self._stop()
 
     def ask(self, operation: str, **arguments: Any) -> Any:
         """The value of an operation.
@@ -87,12 +137,13 @@ class Worker:
         """
         request = json.dumps({"operation": operation, **arguments}).encode() + b"\n"
         with self._lock:
-            if self._process is None:
-                self._start()
+            if self._running is None:
+                self._running = self._start()
+                self._end = weakref.finalize(self, self._running.end)
             try:
-                reply = json.loads(self._exchange(operation, request))
+                reply = json.loads(self._running.exchange(request, self._seconds, operation))
             except BaseException:
-                self._end()  # Ctrl-C, too: else its answer would be taken for the next question's
+                self._stop()  # Ctrl-C, too: else its answer would be taken for the next question's
                 raise
         if "error" not in reply:
             return reply["value"]
@@ -101,75 +152,35 @@ class Worker:
             raise BenchmarkError(message)
         raise BenchmarkError(f"MLE-bench failed at `{operation}`: {kind}: {message}")
 
-    def _start(self) -> None:
-        self._scratch = Path(tempfile.mkdtemp(prefix="gome-mlebench-"))
-        self._replies, theirs = os.pipe()
+    def _stop(self) -> None:
+        self._running = None
+        self._end()
+
+    def _start(self) -> _Running:
+        scratch = Path(tempfile.mkdtemp(prefix="gome-mlebench-"))
+        replies, theirs = os.pipe()
         command = [self._python, "-P", WORKER, "--capability", self._capability]
-        command += ["--data-dir", self._data_dir.absolute(), "--replies", str(theirs)]
+        command += ["--data-dir", self._data_dir, "--replies", str(theirs)]
         try:
-            with (self._scratch / "stderr").open("wb") as stderr:
+            with (scratch / "stderr").open("wb") as stderr:
                 # A session of its own: Ctrl-C in the terminal is the run's to handle.
-                self._process = subprocess.Popen(
+                process = subprocess.Popen(
                     command,
                     stdin=subprocess.PIPE,
                     stdout=stderr,
                     stderr=stderr,
-                    cwd=self._scratch,
+                    cwd=scratch,
                     env=environment(self._source),
                     pass_fds=(theirs,),
                     start_new_session=True,
                 )
         except OSError as error:
-            self._end()
+            os.close(replies)
+            shutil.rmtree(scratch)
             raise BenchmarkError(
                 f"the benchmark's Python `{self._python}` cannot be started: {error}; install the "
                 "benchmark again by `gome mlebench install`, or name another by --python"
             ) from error
         finally:
             os.close(theirs)
-
-    def _exchange(self, operation: str, request: bytes) -> bytes:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        deadline, reply = time.monotonic() + self._seconds, b""
-        with contextlib.suppress(BrokenPipeError):  # it died: said below
-            self._process.stdin.write(request)
-            self._process.stdin.flush()
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._replies, selectors.EVENT_READ)
-            while not reply.endswith(b"\n"):
-                if not selector.select(deadline - time.monotonic()):
-                    raise BenchmarkError(
-                        f"MLE-bench gave no answer to `{operation}` in {self._seconds:g} s: the "
-                        "submission may be far too large"
-                    )
-                part = os.read(self._replies, 2**20)
-                if not part:
-                    raise BenchmarkError(self._last_words(operation))
-                reply += part
-                if len(reply) > REPLY_BYTES:
-                    raise BenchmarkError(f"MLE-bench's answer to `{operation}` is endless")
-        return reply
-
-    def _last_words(self, operation: str) -> str:
-        assert self._process is not None
-        assert self._scratch is not None
-        code = self._process.wait(10)
-        how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with status {code}"
-        said = (self._scratch / "stderr").read_text(encoding="utf-8", errors="replace").strip()
-        tail = said[-_TAIL_CHARACTERS:] or "it said nothing"
-        return f"the benchmark's process ended {how} at `{operation}`: {tail}"
-
-    def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            with contextlib.suppress(BrokenPipeError):
-                process.communicate()
-        if self._replies >= 0:
-            os.close(self._replies)
-            self._replies = -1
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
+        return _Running(process, replies, scratch)

@@ -39,9 +39,9 @@ class DataOnly:
     def close(self) -> None:
         """Nothing is held."""
 
-    def competitions(self, split: str = "lite") -> tuple[str, ...]:
-        """Ids of a split, whose data are there or not; `all` are those of the largest one."""
-        return tuple(shipped_split("split75" if split == "all" else split))
+    def competitions(self, split: str = "all") -> tuple[str, ...]:
+        """Ids of a split, whether their data are there or not."""
+        return tuple(shipped_split(split))
 
     def info(self, competition: str) -> Competition:
         folder = self._data_dir / competition

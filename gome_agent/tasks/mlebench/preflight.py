@@ -117,9 +117,10 @@ def data(inventory: Mapping[str, Any]) -> Finding:
 
 def kaggle_client(version: str | None, *, wanted: bool) -> Finding:
     """Whether Kaggle's client can download for this benchmark."""
+    if not wanted:
+        return Finding("kaggle client", True, "is not needed")
     if version is None:
-        when = "is installed by `gome mlebench prepare`" if wanted else "is not needed"
-        return Finding("kaggle client", True, when)
+        return Finding("kaggle client", True, "is installed by `gome mlebench prepare`")
     numbers = re.match(r"(\d+)\.(\d+)", version)
     if numbers and (int(numbers[1]), int(numbers[2])) < TOO_NEW_KAGGLE:
         return Finding("kaggle client", True, f"version {version}")

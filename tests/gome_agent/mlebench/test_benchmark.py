@@ -249,8 +249,18 @@ def test_nothing_is_left_where_it_was_asked(mini, tmp_path, monkeypatch):
         rollout.info("coins")
         (scratch,) = tmp_path.iterdir()
         assert (scratch / "cache").is_dir()
-        environment = Path(f"/proc/{rollout._worker._process.pid}/environ").read_bytes()
-        assert b"hunter2" not in environment
+        pid = rollout._worker._running.process.pid
+        assert b"hunter2" not in Path(f"/proc/{pid}/environ").read_bytes()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_process_that_nobody_closed_ends_with_who_asked_it(mini, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    rollout = mini.rollout()
+    rollout.competitions()
+    pid = rollout._worker._running.process.pid
+    del rollout
+    assert not Path(f"/proc/{pid}").exists()
     assert not list(tmp_path.iterdir())
 
 

@@ -40,6 +40,7 @@ def test_samples_of_other_names_and_none_at_all(tmp_path):
 
 def test_splits_are_those_that_are_shipped(rollout):
     assert len(rollout.competitions("lite")) == 22
+    assert len(rollout.competitions()) == 82
     assert set(SAMPLES) < set(rollout.competitions("lite")) < set(rollout.competitions("all"))
 
 

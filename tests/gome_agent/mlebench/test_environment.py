@@ -102,6 +102,7 @@ def test_a_python_that_the_packages_have_no_wheels_for(clone, tmp_path):
         install(str(clone), tmp_path / "home", python=old)
 
 
+@pytest.mark.slow
 def test_the_package_that_pip_fails_at_is_named(clone, tmp_path, monkeypatch):
     """A real venv and a real pip, which may ask nobody."""
     monkeypatch.setattr(environment, "pins", lambda: {"no-such-package-of-gome": "1.0"})

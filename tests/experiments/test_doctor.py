@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import json
 import socket
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,16 +17,22 @@ from typer.testing import CliRunner
 
 from experiments import doctor
 from experiments.cli import app
-from experiments.runs import RunConfig, execute
+from experiments.runs import JOURNAL, RunConfig, _config_of, execute
+from gome_agent.hardware.probing import probe
 from gome_agent.hardware.profiles import PROFILES, UnknownProfile
 from gome_agent.hardware.slots import SlotsError
+from gome_agent.journal import Journal
+from gome_agent.models import build_model
+from gome_agent.text import IN_MEMORY
 
 
 @pytest.fixture
 def without_cards(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No `nvidia-smi`, and no key."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("OPENAI_API_KEY", "")
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    quick = partial(probe, parts=("machine", "packages"))  # no library is imported
+    monkeypatch.setattr(doctor, "probe", quick)
 
 
 def test_a_machine_without_a_card(without_cards, tmp_path: Path) -> None:
@@ -55,14 +65,23 @@ def test_an_interpreter_that_does_not_run(without_cards, tmp_path: Path) -> None
     assert not facts.probed
 
 
-def test_a_model_is_not_asked_but_its_address_is_tried(without_cards) -> None:
+def test_addresses_of_servers() -> None:
+    built = build_model("openai/x(api_base='http://h:1');judge=openai/y(api_base='http://h:2/v1')")
+    assert built.addresses == ("http://h:1", "http://h:2/v1")
+    assert build_model("openai/x").addresses == ()
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        there = f"openai/x(api_base='http://127.0.0.1:{port}/v1')"
-        asked = f"{there};judge=openai/gpt-5(api_base='http://127.0.0.1:1')"
-        _, facts = doctor.examine(doctor.Wanted(model=asked, sandbox="process"))
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        assert doctor.reachable(f"http://{address}/v1") == ""
+        assert doctor.reachable(address) == ""
+    assert "refused" in doctor.reachable(f"http://{address}/v1")
+    assert doctor.reachable("http://[::1")
+
+
+@pytest.mark.slow
+def test_a_model_is_not_asked_but_its_keys_are_looked_for(without_cards) -> None:
+    asked = doctor.Wanted(model="openai/x(api_base='http://127.0.0.1:1')", sandbox="process")
+    _, facts = doctor.examine(asked)
     assert facts.model_problem == ""
-    assert facts.endpoints[f"http://127.0.0.1:{port}/v1"] == ""
     assert "refused" in facts.endpoints["http://127.0.0.1:1"]
     _, facts = doctor.examine(doctor.Wanted(model="openai/gpt-5", sandbox="process"))
     assert "OPENAI_API_KEY" in (facts.model_problem or "")
@@ -85,11 +104,27 @@ def test_limits_follow_the_profile() -> None:
     assert RunConfig("digits").limits.threads == 1
 
 
-def test_a_run_remembers_where_its_scripts_run(tmp_path: Path) -> None:
-    config = RunConfig("digits", steps=1, hardware="cpu", sandbox="process", reasoner="expert")
-    execute(config, tmp_path / "run")
-    from experiments.runs import JOURNAL, _config_of
-    from gome_agent.journal import Journal
-
-    with Journal.open(tmp_path / "run" / JOURNAL) as journal:
+def test_a_journal_tells_where_scripts_run() -> None:
+    config = RunConfig("digits", hardware="cpu", weights=("timm/resnet50",), gpus="0", gpu_slots=2)
+    with Journal.create(IN_MEMORY) as journal:
+        journal.append("started", {"config": asdict(config)})
         assert _config_of(journal) == config
+
+
+@pytest.mark.slow
+def test_a_run_in_another_environment(tmp_path: Path) -> None:
+    env = tmp_path / "env"
+    options = ("--without-pip", "--system-site-packages")
+    base = getattr(sys, "_base_executable", sys.executable)
+    subprocess.run([base, "-m", "venv", *options, env], check=True)
+    (packages,) = env.glob("lib/python*/site-packages")
+    ours = ":".join(path for path in sys.path if path.endswith("site-packages"))
+    (packages / "ours.pth").write_text("\n".join(ours.split(":")) + "\n")
+    (env / "weights" / "torch" / "hub" / "checkpoints").mkdir(parents=True)
+    (env / "weights" / "torch" / "hub" / "checkpoints" / "resnet18.pth").touch()
+    python = str(env / "bin" / "python")
+    config = RunConfig("digits", steps=1, hardware="cpu", sandbox="process", python=python)
+    summary = execute(config, tmp_path / "run")
+    assert summary["validation"] is not None
+    with Journal.open(tmp_path / "run" / JOURNAL) as journal:
+        assert _config_of(journal) == replace(config, weights=("resnet18.pth",))

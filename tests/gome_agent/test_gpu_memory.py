@@ -64,7 +64,7 @@ def test_without_numbers() -> None:
 
 
 def test_what_a_program_coped_with_is_not_why_it_ended() -> None:
-    text = HEAD + SAID["torch"][0] + "" + "\nhalved the batch" * 5 + "\n" + HEAD + "KeyError: 'fold'"
+    text = HEAD + SAID["torch"][0] + "\nhalved the batch" * 5 + "\n" + HEAD + "KeyError: 'fold'"
     assert gpu_out_of_memory(text) is None
     assert classify(1, 1.0, text, Limits(gpus=(0,))) == ("error", "exit code 1: KeyError: 'fold'")
 

@@ -69,6 +69,8 @@ class RunConfig:
     """Name of a backend; the strongest that works here if `None`."""
     model: str = ""
     """Language models by role, for reasoners that ask one."""
+    benchmark: str = ""
+    """Folder in which MLE-bench is installed, for tasks of it; the usual one if empty."""
 
     @property
     def limits(self) -> Limits:
@@ -180,7 +182,7 @@ class _Plan:
 
     @classmethod
     def of(cls, config: RunConfig) -> _Plan:
-        task = registry.load(config.task)
+        task = registry.load(config.task, Path(config.benchmark) if config.benchmark else None)
         strategy = build_strategy(config.strategy)
         _require_aggregation(strategy, config.diagnoses)
         require_blind(strategy.selector)

@@ -107,6 +107,9 @@ def run(
         str, typer.Option(help="GPUs that scripts take turns on, e.g. '0,1'; none by default.")
     ] = "",
     gpu_slots: Annotated[int, typer.Option(min=1, help="Scripts on one GPU at once.")] = 1,
+    benchmark: Annotated[
+        str, typer.Option(help="Folder in which MLE-bench is installed, if not the usual one.")
+    ] = "",
     replay: Annotated[
         Path | None,
         typer.Option(help="A run to decide again from its journal: no model, no scripts."),
@@ -141,6 +144,7 @@ def run(
         hardware=hardware,
         gpus=gpus,
         gpu_slots=gpu_slots,
+        benchmark=benchmark,
     )
     _exit(display.run(config, out))
 

@@ -84,6 +84,8 @@ class RunConfig:
     """Numbers of the GPUs that scripts take turns on, e.g. `0,1`; none if empty."""
     gpu_slots: int = 1
     """Scripts on one GPU at once."""
+    benchmark: str = ""
+    """Folder in which MLE-bench is installed, for tasks of it; the usual one if empty."""
 
     @property
     def slots(self) -> GpuSlots | None:
@@ -206,7 +208,8 @@ class _Plan:
 
     @classmethod
     def of(cls, config: RunConfig, task: Task | None = None) -> _Plan:
-        task = task or registry.load(config.task)
+        benchmark = Path(config.benchmark) if config.benchmark else None
+        task = task or registry.load(config.task, benchmark)
         strategy = build_strategy(config.strategy)
         _require_aggregation(strategy, config.diagnoses)
         require_blind(strategy.selector)

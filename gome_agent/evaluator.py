@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from gome_agent.records import solution_of
 from gome_agent.sandbox import remove_tree
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.sandbox.outputs import read_output
-from gome_agent.tasks.base import InvalidSubmission, Task
+from gome_agent.tasks.base import InvalidSubmission, Repairs, Task
 from gome_agent.tasks.sampling import same_rows, sample
 from gome_agent.validation import judge
 
@@ -160,7 +160,8 @@ class SandboxEvaluator:
         with contextlib.suppress(OSError):
             remove_tree(work)
         work.mkdir(parents=True)
-        (kept / "submission.csv").unlink(missing_ok=True)
+        for stale in ("submission.csv", "submission.original.csv"):
+            (kept / stale).unlink(missing_ok=True)
         (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
         (work / "replicate").write_text(str(replicate))
         data = small or self.public
@@ -177,11 +178,14 @@ class SandboxEvaluator:
         submission = kept / "submission.csv" if content is not None else None
         if submission is not None and content is not None:
             submission.write_bytes(content)
+        notes: list[str] = []
+        check = partial(_check, self.task, notes) if small is None else partial(_check_rows, small)
+        solution = judge(self.task, script, execution, submission, check)
+        if submission is not None:
             version = _version(kept, script)
             version.parent.mkdir(exist_ok=True)
             _link(submission, version)
-        check = self.task.check if small is None else partial(_check_rows, small)
-        return judge(self.task, script, execution, submission, check)
+        return _with_notes(solution, notes)
 
     @contextlib.contextmanager
     def _cards(self, script: str) -> Iterator[tuple[int, ...]]:
@@ -211,6 +215,25 @@ def _link(file: Path, to: Path) -> None:
 def _version(kept: Path, script: str) -> Path:
     """Where the submission of one of several versions of a step's script is kept."""
     return kept / "versions" / f"{digest(script)[:16]}.csv"
+
+
+def _check(task: Task, notes: list[str], submission: Path) -> None:
+    """The task's check, of a file that was repaired before, if the task repairs."""
+    if isinstance(task, Repairs):
+        notes.extend(task.repair(submission))
+    task.check(submission)
+
+
+def _with_notes(solution: Solution, notes: Sequence[str]) -> Solution:
+    """Tell what was said of the submission, where a reasoner reads it."""
+    if not notes:
+        return solution
+    told = "\n".join(f"submission.csv: {note}" for note in notes)
+    return replace(
+        solution,
+        feedback={**solution.feedback, "submission": list(notes)},
+        log=f"{solution.log}\n{told}".strip(),
+    )
 
 
 def _check_rows(small: Path, submission: Path) -> None:

@@ -68,7 +68,7 @@ def main(
         float, typer.Option(min=1, help="Seconds from SIGTERM to the end at the latest.")
     ] = 20.0,
     task: Annotated[
-        str, typer.Option(help="package.module:function of a rollout and the competition.")
+        str, typer.Option(help="package.module:function of the competition and a rollout.")
     ] = TASK,
 ) -> None:
     """Run one competition; status 0 if a submission is in place at the end."""
@@ -124,7 +124,7 @@ def _carry_out(config: Any, rollout: Any, keeper: Any, task: str) -> None:
 
     module, _, name = task.partition(":")
     build = getattr(importlib.import_module(module), name)
-    competition = build(rollout, keeper.competition)
+    competition = build(keeper.competition, rollout)
     try:
         runs.execute(config, keeper.run, runs.Watching(on_step=keeper.on_step), competition)
     finally:

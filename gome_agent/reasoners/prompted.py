@@ -300,7 +300,7 @@ class Prompted:
         siblings = show.sibling_lines(brief.siblings, self._top)
         prompt = fill(
             question,
-            description=brief.description.strip(),
+            description=show.task(brief),
             metric=show.metric(brief),
             steps_left=str(brief.steps_left),
             limits=f"{show.limits(brief)} {told}".strip(),

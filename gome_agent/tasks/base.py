@@ -95,7 +95,7 @@ class Grade:
     """`gold`, `silver`, `bronze`, `median`: score needed, in the metric's own units."""
     above_median: bool
     rank: int
-    """Position the submission would take on the leaderboard, 1 is first."""
+    """Position the submission would take on the leaderboard, 1 is first; 0 if that is not told."""
     teams: int
 
 
@@ -137,5 +137,21 @@ class Task(Protocol):
 
         Raises:
           InvalidSubmission: as `check`.
+        """
+        ...
+
+
+@runtime_checkable
+class Repairs(Protocol):
+    """A task that can mend a submission whose predictions are right and whose form is not."""
+
+    def repair(self, submission: Path) -> tuple[str, ...]:
+        """Replace the file by one that fits; the original is kept beside it.
+
+        Returns:
+          What was done or is to be said, a sentence each.
+
+        Raises:
+          InvalidSubmission: it cannot be mended; the file is as it was.
         """
         ...

@@ -181,7 +181,7 @@ def _ids(sample: Path, key: str) -> Series:
     table = pd.read_csv(
         sample, usecols=[key], dtype=str, keep_default_na=False, encoding="utf-8-sig"
     )
-    return table[key]
+    return table.iloc[:, 0]
 
 
 def _mend_columns(mended: Mended, header: Sequence[str], expected: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from gome_agent.tasks import registry
 class InContainer:
     """The task `digits`, told by what the container has; validated by its own checks."""
 
-    def __init__(self, rollout, competition):
+    def __init__(self, competition, rollout):
         self._task = registry.load("digits")
         self._info = rollout.info(competition)
 

@@ -10,6 +10,9 @@ from typing import Annotated
 
 import typer
 
+from experiments import machine_cli
+from experiments.mlebench.cli import app as mlebench
+
 app = typer.Typer(
     name="gome",
     help="Reasoning as gradient: update rules for agents that do machine-learning engineering.",
@@ -17,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(mlebench)
 
 _INTERRUPTED = 130
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; created.")]
@@ -93,6 +97,19 @@ def run(
     sandbox: Annotated[
         str | None, typer.Option(help="Backend; the strongest that works here by default.")
     ] = None,
+    python: Annotated[
+        str, typer.Option(help="Interpreter of the scripts, e.g. of `gome solutions install`.")
+    ] = "",
+    hardware: Annotated[
+        str, typer.Option(help="Profile of the machine, e.g. 'v100-16'; models are told of it.")
+    ] = "",
+    gpus: Annotated[
+        str, typer.Option(help="GPUs that scripts take turns on, e.g. '0,1'; none by default.")
+    ] = "",
+    gpu_slots: Annotated[int, typer.Option(min=1, help="Scripts on one GPU at once.")] = 1,
+    benchmark: Annotated[
+        str, typer.Option(help="Folder in which MLE-bench is installed, if not the usual one.")
+    ] = "",
     replay: Annotated[
         Path | None,
         typer.Option(help="A run to decide again from its journal: no model, no scripts."),
@@ -123,6 +140,11 @@ def run(
         refines=refine,
         rehearse=rehearse,
         sandbox=sandbox,
+        python=python,
+        hardware=hardware,
+        gpus=gpus,
+        gpu_slots=gpu_slots,
+        benchmark=benchmark,
     )
     _exit(display.run(config, out))
 
@@ -319,6 +341,10 @@ def compare(
     status = show(config, out)
     if status:
         raise typer.Exit(status)
+
+
+app.command()(machine_cli.doctor)
+app.add_typer(machine_cli.solutions, name="solutions")
 
 
 def main() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,13 @@ import optimizers
 from experiments.spec import build_reasoner, build_strategy
 from experiments.submitting import grade as grade, summarise, versions, write_json as write_json
 from gome_agent import loop, records, sandbox
-from gome_agent.briefing import LONGEST
+from gome_agent.briefing import LONGEST, nothing_said
 from gome_agent.budget import Budget
 from gome_agent.choosing import require_blind
 from gome_agent.evaluator import Evaluator, SandboxEvaluator
+from gome_agent.hardware.limits import script_limits
+from gome_agent.hardware.profiles import profile, prompt_block
+from gome_agent.hardware.slots import GpuSlots, parse_gpus
 from gome_agent.holding import held
 from gome_agent.journal import Journal, JournalError
 from gome_agent.models import Model
@@ -69,9 +74,27 @@ class RunConfig:
     """Name of a backend; the strongest that works here if `None`."""
     model: str = ""
     """Language models by role, for reasoners that ask one."""
+    python: str = ""
+    """Interpreter of the scripts; ours if empty."""
+    hardware: str = ""
+    """Profile of the machine, which reasoners are told and limits are taken from; none if empty."""
+    weights: tuple[str, ...] = ()
+    """Pretrained weights that scripts can load; found when the run begins."""
+    gpus: str = ""
+    """Numbers of the GPUs that scripts take turns on, e.g. `0,1`; none if empty."""
+    gpu_slots: int = 1
+    """Scripts on one GPU at once."""
+    benchmark: str = ""
+    """Folder in which MLE-bench is installed, for tasks of it; the usual one if empty."""
+
+    @property
+    def slots(self) -> GpuSlots | None:
+        return GpuSlots(parse_gpus(self.gpus), self.gpu_slots) if self.gpus else None
 
     @property
     def limits(self) -> Limits:
+        if self.hardware:
+            return script_limits(profile(self.hardware), LONGEST * self.seconds_per_run)
         return Limits(
             wall_seconds=LONGEST * self.seconds_per_run,
             cpu_seconds=2 * LONGEST * self.seconds_per_run,
@@ -94,22 +117,25 @@ class Watching:
 _UNWATCHED = Watching()
 
 
-def execute(config: RunConfig, out: Path, watching: Watching = _UNWATCHED) -> dict[str, Any]:
+def execute(
+    config: RunConfig, out: Path, watching: Watching = _UNWATCHED, task: Task | None = None
+) -> dict[str, Any]:
     """Run a strategy on a task and leave journal, best script, submission and summary in `out`.
 
     Args:
       config: what to run.
       out: folder, created; must not hold an earlier run.
       watching: who is told.
+      task: one that cannot be loaded by its name; such a run cannot be resumed.
 
     Returns:
       The summary, as saved in `summary.json`.
 
     Raises:
-      SpecError, BudgetError, DiagnosesError, SelectorError, UnknownTask, JournalError, RunHeld,
-        SandboxUnavailable: before anything is run.
+      SpecError, BudgetError, DiagnosesError, SelectorError, UnknownTask, UnknownProfile,
+        SlotsError, JournalError, RunHeld, SandboxUnavailable: before anything is run.
     """
-    plan = _Plan.of(config)
+    plan = _Plan.of(_with_weights(config), task)
     out.mkdir(parents=True, exist_ok=True)
     redact = redaction(os.environ)
     with held(out), Journal.create(out / JOURNAL, redact=redact) as journal:
@@ -176,11 +202,14 @@ class _Plan:
     strategy: optimizers.Strategy
     model: Model | None
     budget: Budget
+    slots: GpuSlots | None
+    limits: Limits
     backend: Sandbox
 
     @classmethod
-    def of(cls, config: RunConfig) -> _Plan:
-        task = registry.load(config.task)
+    def of(cls, config: RunConfig, task: Task | None = None) -> _Plan:
+        benchmark = Path(config.benchmark) if config.benchmark else None
+        task = task or registry.load(config.task, benchmark)
         strategy = build_strategy(config.strategy)
         _require_aggregation(strategy, config.diagnoses)
         require_blind(strategy.selector)
@@ -188,7 +217,9 @@ class _Plan:
         model = _build_model(config.model) if config.model else None
         build_reasoner(config.reasoner, model)
         budget = parse_budget(config.budget, steps=config.steps, seconds=config.seconds)
-        return cls(config, task, strategy, model, budget, sandbox.detect(config.sandbox))
+        slots, limits = config.slots, config.limits
+        backend = sandbox.detect(config.sandbox, config.python or None)
+        return cls(config, task, strategy, model, budget, slots, limits, backend)
 
     def told(self) -> dict[str, Any]:
         """For the journal."""
@@ -218,8 +249,16 @@ def _carry_out(
         replayed = recording is not None and recording.strict
         model = Recorded(None if replayed else _capped(plan.model, plan.budget, spent), journal)
     reasoner = build_reasoner(config.reasoner, model)
+    ends = time.monotonic() + plan.budget.seconds - used
     evaluator = SandboxEvaluator(
-        task, plan.backend, config.limits, public, out / STEPS, config.rehearse
+        task,
+        plan.backend,
+        plan.limits,
+        public,
+        out / STEPS,
+        config.rehearse,
+        slots=plan.slots,
+        seconds_left=lambda: ends - time.monotonic(),
     )
     evaluator.remember(journal)
     agent = loop.Agent(
@@ -239,12 +278,28 @@ def _carry_out(
         refines=config.refines,
         seconds_per_run=config.seconds_per_run,
         seconds_before=used,
+        machine=_machine(config),
         on_step=watching.on_step,
     )
     result = agent.run()
     summary = summarise(config, task, result, journal, out)
     journal.append("finished", summary)
     return summary
+
+
+def _machine(config: RunConfig) -> Callable[[float, float], str]:
+    if not config.hardware:
+        return nothing_said
+    return partial(prompt_block, profile(config.hardware), weights=config.weights)
+
+
+def _with_weights(config: RunConfig) -> RunConfig:
+    """A run that is followed is told of the weights that there were, so they are kept with it."""
+    if not config.hardware or (config.sandbox or "").startswith("docker:"):
+        return config
+    from gome_agent.hardware.weights import weights_of
+
+    return replace(config, weights=weights_of(sandbox.interpreter(config.python or None)))
 
 
 def _build_model(text: str) -> Model:
@@ -273,7 +328,7 @@ def _config_of(journal: Journal) -> RunConfig:
         name: float("inf") if value == "inf" else value
         for name, value in started.payload["config"].items()
     }
-    return RunConfig(**told)
+    return RunConfig(**{**told, "weights": tuple(told.get("weights", ()))})
 
 
 def _require_aggregation(strategy: optimizers.Strategy, diagnoses: int) -> None:

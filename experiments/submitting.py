@@ -144,7 +144,8 @@ def grade(out: Path) -> dict[str, Any]:
     summary = json.loads(path.read_text(encoding="utf-8"))
     if summary["submission"] is None:
         raise FileNotFoundError(f"the run in `{out}` found no valid solution: nothing to grade")
-    task = registry.load(summary["task"])
+    benchmark = summary.get("benchmark")
+    task = registry.load(summary["task"], Path(benchmark) if benchmark else None)
     summary["held_out"] = asdict(task.grade(out / summary["submission"]))
     draft = step_folder(out / "steps", summary["first_draft_step"]) / "submission.csv"
     if draft.is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,14 @@ LONGEST = 2.0
 _LONGER = 0.3
 _SIBLINGS = 5
 
+Machine = Callable[[float, float], str]
+"""Tells of the machine: from the seconds that are left of the run and a script's, to sentences."""
+
+
+def nothing_said(seconds_left: float, seconds_per_run: float) -> str:
+    """A machine of which nobody said anything."""
+    return ""
+
 
 @dataclass
 class Briefing:
@@ -28,6 +36,7 @@ class Briefing:
     Attributes:
       steps: those that are settled, in order; the run's own list.
       draws: whether the reasoner uses its generator.
+      machine: what is told of where programs run.
     """
 
     task: Task
@@ -37,6 +46,7 @@ class Briefing:
     seed: int
     steps: list[Step]
     draws: bool = True
+    machine: Machine = nothing_said
     attempts: list[Attempt] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -61,17 +71,19 @@ class Briefing:
           used: share of the budget.
           under_way: steps that were begun and are not settled.
         """
+        left = self.ledger.budget.seconds - self.ledger.elapsed
         brief = Brief(
             facts=self.task.facts,
             description=self.task.description,
             public=self.public,
             steps_left=int(self.ledger.budget.steps) - number,
             seconds_per_run=self.limit(),
-            seconds_left=self.ledger.budget.seconds - self.ledger.elapsed,
+            seconds_left=left,
             history=tuple(self.attempts),
             step=number,
             used=used,
             siblings=self._siblings(parent, under_way),
+            machine=self.machine(left, self.limit()),
         )
         return Order(
             number=number,

@@ -24,15 +24,23 @@ def write_average(task: Task, members: Sequence[Path], to: Path) -> None:
       to: the file to write; nothing is left there if it is not accepted.
 
     Raises:
-      CannotAverage: a file is missing or unreadable, columns or ids differ, or the task does not
-        accept the average.
+      CannotAverage: predictions are text that is neither numbers nor labels, a file is missing or
+        unreadable, columns or ids differ, or the task does not accept the average.
     """
-    tables = [_read(path, task.facts) for path in members]
+    facts = task.facts
+    if facts.metric.predicts == "text":
+        raise CannotAverage("predictions that are text have no average")
+    tables = [_read(path, facts) for path in members]
     for path, table in zip(members, tables, strict=True):
         if not table.index.equals(tables[0].index):
             raise CannotAverage(f"`{path}` has other ids than `{members[0]}`")
-    combine = _vote if task.facts.metric.predicts == "label" else _mean
-    combine(tables).reset_index().to_csv(to, index=False)
+    predictions = [table.filter(list(facts.prediction_columns)) for table in tables]
+    if facts.metric.predicts == "label":
+        average = _vote(predictions)
+    else:
+        average = _mean(predictions, facts.rows_sum_to_one)
+    whole = tables[0].assign(**{name: average[name].to_numpy() for name in average})
+    whole.reset_index()[list(facts.submission_columns)].to_csv(to, index=False)
     try:
         task.check(to)
     except InvalidSubmission as error:
@@ -41,12 +49,12 @@ def write_average(task: Task, members: Sequence[Path], to: Path) -> None:
 
 
 def _read(path: Path, facts: TaskFacts) -> pd.DataFrame:
-    """Predictions as text by id, which stays as it is written."""
+    """A submission as text by id, which stays as it is written."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:
         raise CannotAverage(f"`{path}` cannot be read: {error}") from error
-    expected = [facts.id_column, *facts.prediction_columns]
+    expected = list(facts.submission_columns)
     if list(table.columns) != expected:
         raise CannotAverage(f"`{path}` has not the columns {', '.join(expected)}")
     return table.set_index(facts.id_column)
@@ -60,11 +68,13 @@ def _vote(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame({tables[0].columns[0]: winner}, index=tables[0].index)
 
 
-def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _mean(tables: Sequence[pd.DataFrame], sum_to_one: bool) -> pd.DataFrame:
     """The mean; the probabilities of a row, if there is one a class, are scaled to sum to 1."""
     try:
         numbers = [table.astype(np.float64) for table in tables]
     except ValueError as error:
         raise CannotAverage(f"not every prediction is a number: {error}") from error
     mean = sum(numbers[1:], numbers[0]) / len(numbers)
-    return mean if mean.shape[1] == 1 else mean.div(mean.sum(axis=1), axis=0)
+    if mean.shape[1] == 1 or not sum_to_one:
+        return mean
+    return mean.div(mean.sum(axis=1), axis=0)

@@ -6,18 +6,21 @@ import contextlib
 import os
 import shutil
 import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from gome_agent.hardware.slots import GpuSlots, NoSlot
+from gome_agent.hardware.wanting import wants_gpu
 from gome_agent.journal import Journal, digest
 from gome_agent.reasoners.base import Solution
 from gome_agent.records import solution_of
 from gome_agent.sandbox import remove_tree
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.sandbox.outputs import read_output
-from gome_agent.tasks.base import InvalidSubmission, Task
+from gome_agent.tasks.base import InvalidSubmission, Repairs, Task
 from gome_agent.tasks.sampling import same_rows, sample
 from gome_agent.validation import judge
 
@@ -83,6 +86,10 @@ class SandboxEvaluator:
     """
     sample_rows: int = 0
     """Rows of the sample on which scripts are tried first; 0: they are not."""
+    slots: GpuSlots | None = None
+    """Cards to share: a script that may compute on one waits for it, the others see none."""
+    seconds_left: Callable[[], float] = lambda: float("inf")
+    """Of the run's clock, on which waiting for a card counts; not on the script's."""
     _replicates: dict[tuple[str, int], Solution] = field(default_factory=dict, repr=False)
     _sampling: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _stopped: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -153,26 +160,47 @@ class SandboxEvaluator:
         with contextlib.suppress(OSError):
             remove_tree(work)
         work.mkdir(parents=True)
-        (kept / "submission.csv").unlink(missing_ok=True)
+        for stale in ("submission.csv", "submission.original.csv"):
+            (kept / stale).unlink(missing_ok=True)
         (kept / "solution.py").write_text(script, encoding="utf-8", errors="replace")
         (work / "replicate").write_text(str(replicate))
-        wall = min(self.limits.wall_seconds, seconds)
-        limits = replace(self.limits, wall_seconds=wall, stop=self._stopped.is_set)
         data = small or self.public
         try:
-            execution = self.sandbox.run(script, work, data, limits, self.task.sealed)
+            with self._cards(script) as gpus:
+                limits = self._limits(seconds, gpus)
+                execution = self.sandbox.run(script, work, data, limits, self.task.sealed)
             content = read_output(work, "submission.csv", MAX_SUBMISSION_BYTES)
+        except NoSlot as error:
+            return Solution(script, valid=False, failure=str(error))
         finally:
             with contextlib.suppress(OSError):
                 remove_tree(work)
         submission = kept / "submission.csv" if content is not None else None
         if submission is not None and content is not None:
             submission.write_bytes(content)
+        notes: list[str] = []
+        check = partial(_check, self.task, notes) if small is None else partial(_check_rows, small)
+        solution = judge(self.task, script, execution, submission, check)
+        if submission is not None:
             version = _version(kept, script)
             version.parent.mkdir(exist_ok=True)
             _link(submission, version)
-        check = self.task.check if small is None else partial(_check_rows, small)
-        return judge(self.task, script, execution, submission, check)
+        return _with_notes(solution, notes)
+
+    @contextlib.contextmanager
+    def _cards(self, script: str) -> Iterator[tuple[int, ...]]:
+        """The GPUs that a script may use, its own for as long as it runs."""
+        if self.slots is None:
+            yield self.limits.gpus
+        elif not wants_gpu(script):
+            yield ()
+        else:
+            with self.slots.hold(self._stopped.is_set, self.seconds_left) as card:
+                yield (card,)
+
+    def _limits(self, seconds: float, gpus: tuple[int, ...]) -> Limits:
+        wall = min(self.limits.wall_seconds, seconds, max(1.0, self.seconds_left()))
+        return replace(self.limits, wall_seconds=wall, gpus=gpus, stop=self._stopped.is_set)
 
 
 def _link(file: Path, to: Path) -> None:
@@ -187,6 +215,25 @@ def _link(file: Path, to: Path) -> None:
 def _version(kept: Path, script: str) -> Path:
     """Where the submission of one of several versions of a step's script is kept."""
     return kept / "versions" / f"{digest(script)[:16]}.csv"
+
+
+def _check(task: Task, notes: list[str], submission: Path) -> None:
+    """The task's check, of a file that was repaired before, if the task repairs."""
+    if isinstance(task, Repairs):
+        notes.extend(task.repair(submission))
+    task.check(submission)
+
+
+def _with_notes(solution: Solution, notes: Sequence[str]) -> Solution:
+    """Tell what was said of the submission, where a reasoner reads it."""
+    if not notes:
+        return solution
+    told = "\n".join(f"submission.csv: {note}" for note in notes)
+    return replace(
+        solution,
+        feedback={**solution.feedback, "submission": list(notes)},
+        log=f"{solution.log}\n{told}".strip(),
+    )
 
 
 def _check_rows(small: Path, submission: Path) -> None:

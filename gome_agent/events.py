@@ -35,6 +35,9 @@ Kind = Literal[
     "graded",
 ]
 
+INTERRUPTED = "interrupted"
+"""How a run that was stopped by Ctrl-C is said to have `finished`: it can be gone on with."""
+
 
 @dataclass(frozen=True)
 class Event:

@@ -26,12 +26,13 @@ import jax.numpy as jnp
 import numpy as np
 
 import optimizers
-from gome_agent.briefing import Briefing
+from gome_agent.briefing import Briefing, Machine, nothing_said
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
 from gome_agent.choosing import choose, require_blind
 from gome_agent.compiled import Asked, Compiled, Proposed, Settled
 from gome_agent.directing import SHOWN_WEIGHTS, Directions, record_failure
 from gome_agent.evaluator import Evaluator, Stoppable
+from gome_agent.events import INTERRUPTED as INTERRUPTED
 from gome_agent.journal import Journal
 from gome_agent.making import Made, Maker, Order, UnderWay, failed, later, starting
 from gome_agent.measuring import Bench
@@ -47,8 +48,6 @@ from gome_agent.tasks.base import Task
 from optimizers import Embedder, Lexicon, Operator, Strategy
 from optimizers.budget import Spent
 
-INTERRUPTED = "interrupted"
-
 
 @dataclass
 class Agent:
@@ -63,6 +62,7 @@ class Agent:
       workers: candidates that are made at once, `in_flight` if `None`; decides nothing.
       repairs, refines, judges: see `Maker`.
       seconds_before: of the clock, that earlier processes of a resumed run have used.
+      machine: what reasoners are told of where scripts run.
       on_step: called after every settled step, for displays.
 
     Raises:
@@ -88,6 +88,7 @@ class Agent:
     refines: bool = False
     judges: bool = True
     seconds_before: float = 0.0
+    machine: Machine = nothing_said
     on_step: Callable[[Step], None] = lambda step: None
     ledger: Ledger = field(init=False)
 
@@ -116,6 +117,7 @@ class Agent:
             self.seed,
             self._steps,
             getattr(self.reasoner, "draws", True),
+            self.machine,
         )
         self._directions = Directions(
             self.reasoner, self.journal, self.capacity, self.embed, self.diagnoses, self._recycle

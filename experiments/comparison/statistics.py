@@ -5,7 +5,8 @@ higher-is-better utilities. What is resampled are pairs, as in Agarwal et al., "
 Learning at the Edge of the Statistical Precipice" (NeurIPS 2021), whose probability of improvement
 compares all pairs of runs; here runs are paired by design, and only pairs are compared.
 
-Not covered: runs of several tasks at once; `experiments.studies.leads` resamples within tasks.
+Runs of several tasks: `over_tasks` draws tasks again, so that it speaks of tasks like these;
+`experiments.studies.leads` resamples within tasks, and speaks of these tasks.
 """
 
 from __future__ import annotations
@@ -54,6 +55,20 @@ def probability_of_improvement(a: npt.ArrayLike, b: npt.ArrayLike, seed: int = 0
     if (won == 1.0).all() or (won == 0.0).all():
         return share(int(won.sum()), won.size, method="exact")
     return _bootstrap(won, seed)
+
+
+def over_tasks(values: npt.ArrayLike, seed: int = 0) -> Interval:
+    """Mean of values, one a task, with the percentile bootstrap interval over tasks.
+
+    Values that are all alike show no spread, however few they are: the ends are NaN, or for shares
+    that are all 0 or all 1 those of `share(method="exact")`.
+    """
+    values = np.asarray(values, float)
+    if np.unique(values).size > 1:
+        return _bootstrap(values, seed)
+    if values[0] in (0.0, 1.0):
+        return share(int(values.sum()), values.size, method="exact")
+    return Interval(float(values[0]), np.nan, np.nan)
 
 
 def sign_test(a: npt.ArrayLike, b: npt.ArrayLike) -> float:

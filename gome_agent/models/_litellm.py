@@ -97,6 +97,11 @@ class LiteLLMModel:
     def name(self) -> str:
         return self._name
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of the server that was named, if one was."""
+        return () if self._api_base is None else (self._api_base,)
+
     def __repr__(self) -> str:
         return f"LiteLLMModel({self._name!r})"
 

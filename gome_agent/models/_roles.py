@@ -50,6 +50,13 @@ class Roles:
         others = (f"{purpose}={model.name}" for purpose, model in self._by_purpose.items())
         return ";".join((self._default.name, *others))
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Of the servers that were named."""
+        models = (self._default, *self._by_purpose.values())
+        found = (one.addresses for one in models if isinstance(one, LiteLLMModel))
+        return tuple(dict.fromkeys(address for some in found for address in some))
+
     def model_for(self, purpose: str) -> Metered:
         """Who answers requests of a purpose."""
         return self._by_purpose.get(purpose, self._default)

@@ -36,19 +36,26 @@ def fill(name: str, **parts: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def reply_format(question: str, artefact: Artefact, seconds: float, environment: str) -> str:
-    """How to answer a question; empty for one that is answered by JSON, whose template says it."""
+def reply_format(question: str, artefact: Artefact, seconds: float, told: str) -> str:
+    """How to answer a question; empty for one that is answered by JSON, whose template says it.
+
+    Args:
+      question: name of the template.
+      artefact: what a solution is.
+      seconds: that one run of it may take.
+      told: what it finds where it runs; see `runs_with`.
+    """
     if question not in HEADERS:
         return ""
-    where = f"\n{runs_with(environment)}" if environment else ""
+    where = f"\n{told}" if told else ""
     contract = fill(artefact, seconds=f"{seconds:g}", environment=where).strip()
     form = "reply" if question == "draft" or artefact == "text" else "change"
     return fill(form, header=HEADERS[question], contract=contract).strip()
 
 
-def runs_with(environment: str) -> str:
+def runs_with(environment: str, machine: str) -> str:
     """What a program finds where it runs; empty if nobody said."""
-    return f"It runs with: {environment}." if environment else ""
+    return " ".join(filter(None, (f"It runs with: {environment}." if environment else "", machine)))
 
 
 def prompt_digest(*settings: str) -> str:

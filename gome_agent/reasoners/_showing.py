@@ -12,6 +12,13 @@ LINE = 200
 """Characters of one line on a sibling or an attempt; what is beyond is cut."""
 
 
+def task(brief: Brief) -> str:
+    """The description, and what is to be minded beyond it."""
+    notes = "\n".join(f"- {note}" for note in brief.facts.notes)
+    told = brief.description.strip()
+    return f"{told}\n\nMind:\n{notes}" if notes else told
+
+
 def metric(brief: Brief) -> str:
     """Name and direction of the metric."""
     told = brief.facts.metric

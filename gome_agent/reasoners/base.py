@@ -77,6 +77,8 @@ class Brief:
     """What other traces of this run are trying, one line each: start elsewhere."""
     seconds_left: float = float("inf")
     """Wall clock that an answer may take."""
+    machine: str = ""
+    """What a program finds where it runs, in sentences; empty if nobody said."""
 
 
 Ranked = Sequence[tuple[Directive, float]]

@@ -295,14 +295,15 @@ class Prompted:
         parts: Mapping[str, str],
         schema: type[BaseModel] | None = None,
     ) -> _T:
-        form = reply_format(question, self._artefact, brief.seconds_per_run, self._environment)
+        told = runs_with(self._environment, brief.machine)
+        form = reply_format(question, self._artefact, brief.seconds_per_run, told)
         siblings = show.sibling_lines(brief.siblings, self._top)
         prompt = fill(
             question,
-            description=brief.description.strip(),
+            description=show.task(brief),
             metric=show.metric(brief),
             steps_left=str(brief.steps_left),
-            limits=f"{show.limits(brief)} {runs_with(self._environment)}".strip(),
+            limits=f"{show.limits(brief)} {told}".strip(),
             components=_COMPONENTS,
             top=str(self._top),
             siblings=_section("siblings", siblings),

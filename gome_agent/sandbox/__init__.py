@@ -9,6 +9,7 @@ should say it at its start (`describe`).
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 from gome_agent.sandbox._bubblewrap import BubblewrapSandbox as BubblewrapSandbox
 from gome_agent.sandbox._docker import DockerSandbox as DockerSandbox
@@ -22,13 +23,14 @@ from gome_agent.sandbox.base import (
     Sandbox as Sandbox,
     SandboxUnavailable as SandboxUnavailable,
 )
+from gome_agent.sandbox.interpreter import Interpreter as Interpreter, interpreter as interpreter
 from gome_agent.sandbox.outputs import read_output as read_output
 
-_Backend = BubblewrapSandbox | DockerSandbox | NamespaceSandbox | ProcessSandbox
+_Backend = BubblewrapSandbox | NamespaceSandbox | ProcessSandbox
 _DOCKER = "docker:"
 
 
-def detect(preferred: str | None = None) -> Sandbox:
+def detect(preferred: str | None = None, python: Path | str | None = None) -> Sandbox:
     """Return the strongest sandbox that works here, or the one that is asked for by name.
 
     Each candidate runs one trivial script first, so the answer is about this machine and not
@@ -37,18 +39,23 @@ def detect(preferred: str | None = None) -> Sandbox:
     Args:
       preferred: `bubblewrap`, `namespaces`, `process` or `docker:` and the name of an image; None
         takes the first of the three that works.
+      python: interpreter of the scripts, ours if `None`. With docker, of the image.
 
     Raises:
-      SandboxUnavailable: the named one is unknown or does not work here, or none works. A named
-        sandbox is never replaced by a weaker one.
+      SandboxUnavailable: the named one is unknown or does not work here, or none works; or the
+        interpreter does not run. A named sandbox is never replaced by a weaker one.
     """
+    if preferred is not None and preferred.startswith(_DOCKER) and preferred != _DOCKER:
+        image = preferred.removeprefix(_DOCKER)
+        container = DockerSandbox(image) if python is None else DockerSandbox(image, str(python))
+        container.probe()
+        return container
+    runs = interpreter(python)
     backends: dict[str, _Backend] = {
         backend.name: backend
-        for backend in (BubblewrapSandbox(), NamespaceSandbox(), ProcessSandbox())
+        for backend in (BubblewrapSandbox(runs), NamespaceSandbox(runs), ProcessSandbox(runs))
     }
     if preferred is not None:
-        if preferred.startswith(_DOCKER) and preferred != _DOCKER:
-            backends[preferred] = DockerSandbox(preferred.removeprefix(_DOCKER))
         if preferred not in backends:
             raise SandboxUnavailable(_unknown(preferred, list(backends)))
         backends[preferred].probe()

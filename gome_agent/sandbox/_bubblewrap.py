@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gome_agent.sandbox import _gaps
@@ -18,6 +18,7 @@ from gome_agent.sandbox._supervise import Plan, environment, supervise
 from gome_agent.sandbox._view import INPUT, JOB, Mount, scratch, script_view
 from gome_agent.sandbox._workdir import SCRIPT, prepared
 from gome_agent.sandbox.base import Execution, Limits, SandboxUnavailable
+from gome_agent.sandbox.interpreter import Interpreter, ours
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,9 @@ class BubblewrapSandbox:
     writing outside the work folder (but for a private, bounded `/tmp` and `/dev/shm`), seeing or
     signalling other processes, new user namespaces.
     """
+
+    python: Interpreter = field(default_factory=ours)
+    """What runs the scripts; its folders are visible, read-only."""
 
     @property
     def name(self) -> str:
@@ -49,13 +53,14 @@ class BubblewrapSandbox:
         program = _find("bwrap", "bubblewrap")
         with prepared(script, workdir, data, sealed, "mount"):
             launcher = [program, *_NAMESPACES]
-            for mount in script_view(workdir, data, sealed, limits):
+            for mount in script_view(workdir, data, sealed, limits, self.python):
                 launcher += _arguments(mount)
             launcher += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", JOB, "--"]
             plan = Plan(
                 script=f"{JOB}/{SCRIPT}",
                 folder=JOB,
-                environment=environment(JOB, "/tmp", limits),
+                python=self.python.executable,
+                environment=environment(JOB, "/tmp", limits, self.python),
                 skip=INPUT,
                 scratch=scratch(limits),
             )

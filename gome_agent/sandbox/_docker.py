@@ -27,6 +27,7 @@ from gome_agent.sandbox._supervise import Plan, Relay, environment, supervise
 from gome_agent.sandbox._view import INPUT, JOB, Mount, hidden, scratch
 from gome_agent.sandbox._workdir import SCRIPT, prepared
 from gome_agent.sandbox.base import Execution, Limits, SandboxUnavailable
+from gome_agent.sandbox.interpreter import Interpreter
 
 LABEL = "gome.agent"
 _NOBODY = 65534
@@ -71,7 +72,8 @@ class DockerSandbox:
             plan = Plan(
                 script=f"{JOB}/{SCRIPT}",
                 folder=JOB,
-                environment=_script_environment(limits),
+                python=self.python,
+                environment=_script_environment(limits, self.python),
                 skip=INPUT,
                 scratch=scratch(limits),
             )
@@ -82,7 +84,7 @@ class DockerSandbox:
                 *_flags("--env", (f"{key}={value}" for key, value in plan.environment.items())),
                 *("--entrypoint=", self.image),
             ]
-            relay = Relay(os.environ, self.python, pipe)
+            relay = Relay(os.environ, pipe)
             try:
                 return supervise(launcher, plan, limits, relay)
             finally:
@@ -148,9 +150,9 @@ def _mounts(workdir: Path, data: Path, sealed: Sequence[Path]) -> Iterator[str]:
                 yield f"type=bind,source={mount.source},target={mount.target}{end}"
 
 
-def _script_environment(limits: Limits) -> dict[str, str]:
+def _script_environment(limits: Limits, python: str) -> dict[str, str]:
     """Return the script's variables; search paths and libraries are the image's own."""
-    variables = environment(JOB, "/tmp", limits)
+    variables = environment(JOB, "/tmp", limits, Interpreter(python, ()))
     del variables["PATH"]
     if limits.gpus:
         del variables["NVIDIA_VISIBLE_DEVICES"]  # set by `--gpus`

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gome_agent.sandbox import _gaps
@@ -19,6 +19,7 @@ from gome_agent.sandbox._supervise import Plan, environment, supervise
 from gome_agent.sandbox._view import INPUT, JOB, scratch, script_view
 from gome_agent.sandbox._workdir import SCRIPT, prepared
 from gome_agent.sandbox.base import Execution, Limits, SandboxUnavailable
+from gome_agent.sandbox.interpreter import Interpreter, ours
 
 _UNSHARE = (
     *("--user", "--map-root-user", "--mount", "--pid", "--net", "--ipc", "--uts"),
@@ -35,6 +36,9 @@ class NamespaceSandbox:
     Covers what `BubblewrapSandbox` covers. The script believes that it is root, without any
     capability. Needs user namespaces and Linux 5.12 (`mount_setattr`).
     """
+
+    python: Interpreter = field(default_factory=ours)
+    """What runs the scripts; its folders are visible, read-only."""
 
     @property
     def name(self) -> str:
@@ -63,11 +67,12 @@ class NamespaceSandbox:
             plan = Plan(
                 script=f"{JOB}/{SCRIPT}",
                 folder=JOB,
-                environment=environment(JOB, "/tmp", limits),
+                python=self.python.executable,
+                environment=environment(JOB, "/tmp", limits, self.python),
                 skip=INPUT,
                 scratch=scratch(limits),
                 root=_NEW_ROOT,
-                mounts=script_view(workdir, data, sealed, limits),
+                mounts=script_view(workdir, data, sealed, limits, self.python),
             )
             return supervise([unshare, *_UNSHARE], plan, limits)
 

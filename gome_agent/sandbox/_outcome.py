@@ -3,7 +3,8 @@
 How "memory" is told: the kernel gives no certain sign. A script that fails is out of memory when
 one of the last lines of its standard error says so (`MemoryError`, `std::bad_alloc`, "Cannot
 allocate memory", `RESOURCE_EXHAUSTED`), or when something that is not this sandbox killed it with
-SIGKILL although it had CPU time left, which is what the kernel's out-of-memory killer does. A
+SIGKILL although it had CPU time left, which is what the kernel's out-of-memory killer does. That
+a GPU's memory ran out is told by what its libraries say (`_gpu_memory`). A
 script can fake both; it gains nothing by it, since every outcome but `ok` is a failure.
 
 "disk" likewise: a file that would pass its limit ("File too large", SIGXFSZ) or a full file system.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import re
 import signal
 
+from gome_agent.sandbox._gpu_memory import gpu_out_of_memory
 from gome_agent.sandbox.base import Limits, Outcome
 
 _OUT_OF_MEMORY = re.compile(
@@ -44,6 +46,9 @@ def classify(
     """
     if returncode == 0:
         return "ok", ""
+    on_gpu = gpu_out_of_memory(stderr) if returncode > 0 and limits.gpus else None
+    if on_gpu is not None:
+        return "memory", on_gpu
     last = "\n".join(stderr.rstrip().splitlines()[-_LAST_LINES:])
     starved = _OUT_OF_MEMORY.search(last) is not None
     if returncode > 0:

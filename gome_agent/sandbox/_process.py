@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gome_agent.sandbox import _gaps
@@ -20,6 +20,7 @@ from gome_agent.sandbox._probe import probe
 from gome_agent.sandbox._supervise import Plan, environment, supervise
 from gome_agent.sandbox._workdir import SCRIPT, prepared, temporary_folder
 from gome_agent.sandbox.base import Execution, Limits
+from gome_agent.sandbox.interpreter import Interpreter, ours
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class ProcessSandbox:
     of processes; no host environment variable; no standard input; no setuid programs; when
     started as root, no capabilities; every descendant is killed at the end, daemons included.
     """
+
+    python: Interpreter = field(default_factory=ours)
+    """What runs the scripts."""
 
     @property
     def name(self) -> str:
@@ -63,7 +67,10 @@ class ProcessSandbox:
             plan = Plan(
                 script=str(home / SCRIPT),
                 folder=str(home),
-                environment=environment(str(home), str(temporary), limits, own_devices=False),
+                python=self.python.executable,
+                environment=environment(
+                    str(home), str(temporary), limits, self.python, own_devices=False
+                ),
             )
             return supervise((), plan, limits)
 

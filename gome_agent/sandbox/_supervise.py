@@ -13,7 +13,6 @@ import math
 import os
 import selectors
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -26,6 +25,7 @@ from gome_agent.sandbox._outcome import classify, exceeded
 from gome_agent.sandbox._tree import kill_descendants
 from gome_agent.sandbox._view import Mount
 from gome_agent.sandbox.base import Execution, Limits, SandboxUnavailable
+from gome_agent.sandbox.interpreter import Interpreter
 
 _GRACE_SECONDS = 1.0
 _RELAY_SECONDS = 5.0
@@ -47,8 +47,10 @@ class Plan:
     """What the warden is to run, as it sees the world."""
 
     script: str
-    """Path of a Python file; the warden's own interpreter runs it."""
+    """Path of a Python file."""
     folder: str
+    python: str
+    """Interpreter of the warden and the script."""
     environment: Mapping[str, str]
     root: str = ""
     """Folder over which the warden builds a new root from `mounts`; empty: it builds none."""
@@ -65,14 +67,12 @@ class Relay:
 
     environment: Mapping[str, str]
     """Of the client; the script gets the plan's from it by its own means."""
-    python: str
-    """Interpreter on the other side."""
     pipe: Path
     """Named pipe for the warden's reports, in the work folder."""
 
 
 def environment(
-    home: str, temporary: str, limits: Limits, own_devices: bool = True
+    home: str, temporary: str, limits: Limits, python: Interpreter, own_devices: bool = True
 ) -> dict[str, str]:
     """Return the whole environment of a script, built from nothing.
 
@@ -84,12 +84,13 @@ def environment(
       home: the work folder, as the script sees it.
       temporary: folder for temporary files.
       limits: give the number of threads and the GPUs.
+      python: programs beside it are found first, and weights in its environment.
       own_devices: the script sees no device node of another GPU.
     """
     threads = str(limits.threads)
     pools = ("OMP", "OPENBLAS", "MKL", "NUMEXPR")
     return {
-        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PATH": f"{Path(python.executable).parent}:/usr/bin:/bin",
         "HOME": home,
         "TMPDIR": temporary,
         "USER": "script",
@@ -104,6 +105,7 @@ def environment(
         **{f"{pool}_NUM_THREADS": threads for pool in pools},
         "LOKY_MAX_CPU_COUNT": threads,
         **gpu_environment(limits.gpus, own_devices),
+        **python.variables,
     }
 
 
@@ -150,9 +152,8 @@ def _start(
         for name in _WARDEN
         for part in (name, package.joinpath(name.rpartition(".")[2] + ".py").read_text("utf-8"))
     ]
-    python = relay.python if relay else sys.executable
     process = subprocess.Popen(
-        [*launcher, python, "-I", "-S", "-c", _BOOT, *modules],
+        [*launcher, plan.python, "-I", "-S", "-c", _BOOT, *modules],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

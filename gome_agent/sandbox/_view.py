@@ -12,7 +12,6 @@ Not covered: a second hard link to a sealed file at a visible place.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Literal
 
 from gome_agent.sandbox._gpus import gpu_nodes
 from gome_agent.sandbox.base import Limits
+from gome_agent.sandbox.interpreter import Interpreter
 
 JOB = "/job"
 INPUT = f"{JOB}/input"
@@ -57,7 +57,7 @@ class Mount:
 
 
 def script_view(
-    workdir: Path, data: Path, sealed: Sequence[Path], limits: Limits
+    workdir: Path, data: Path, sealed: Sequence[Path], limits: Limits, python: Interpreter
 ) -> tuple[Mount, ...]:
     """Return the mounts in the order in which they must be made.
 
@@ -72,7 +72,7 @@ def script_view(
         Mount("devices", "/dev"),
         *(Mount("device", target, source) for source, target in gpu_nodes(limits.gpus)),
         Mount("scratch", "/dev/shm", size=scratch(limits)["/dev/shm"]),
-        *_interpreter(),
+        *_interpreter(python),
         Mount("write", JOB, str(workdir.resolve())),
         Mount("read", INPUT, str(data.resolve())),
     )
@@ -95,16 +95,16 @@ def _system() -> Iterator[Mount]:
         yield Mount("read", _TIME_ZONE, os.path.realpath(_TIME_ZONE))
 
 
-def _interpreter() -> Iterator[Mount]:
-    """Folders of the running interpreter, each under every name by which it may be asked for."""
-    wanted = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix)}
+def _interpreter(python: Interpreter) -> Iterator[Mount]:
+    """Folders of the interpreter, each under every name by which it may be asked for."""
+    wanted = {Path(prefix) for prefix in python.prefixes}
     wanted |= {path.resolve() for path in wanted}
     seen: list[Path] = [Path("/usr")]
     for folder in sorted(wanted, key=lambda path: len(path.parts)):
         if not any(folder.is_relative_to(parent) for parent in seen):
             seen.append(folder)
             yield Mount("read", str(folder), str(folder.resolve()))
-    for hop in _links(Path(sys.executable)):
+    for hop in _links(Path(python.executable)):
         if not any(hop.is_relative_to(parent) for parent in seen):
             yield Mount("read", str(hop), str(hop.resolve()))
 

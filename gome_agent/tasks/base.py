@@ -16,9 +16,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-Kind = Literal["regression", "binary", "multiclass"]
+Kind = Literal["regression", "binary", "multiclass", "multilabel", "other"]
 Medal = Literal["gold", "silver", "bronze", "none"]
-Predicts = Literal["value", "label", "probability"]
+Predicts = Literal["value", "label", "probability", "text"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,8 @@ class Metric:
     positions; otherwise both are `(n,)`, in the units of the train file.
     """
     predicts: Predicts = "value"
-    """What a submission holds: numbers, class labels as in the train file, or probabilities."""
+    """What a submission holds: numbers, class labels as in the train file, probabilities, or text
+    that can only be compared."""
     bounds: tuple[float, float] = (-math.inf, math.inf)
     """Smallest and largest prediction that can be scored; not used for labels."""
 
@@ -56,7 +57,7 @@ class TaskFacts:
     target: str
     """Name of the column to predict, as in `train.csv`."""
     prediction_columns: tuple[str, ...]
-    """Columns of a submission after the id: the target, or one probability column a class."""
+    """Columns of a submission that are scored: the target, or one probability column a class."""
     classes: tuple[str, ...] = ()
     """Labels of a classification task, as text; empty for regression.
 
@@ -68,6 +69,19 @@ class TaskFacts:
     independent_folds: bool = False
     """Whether the scores that are averaged have independent errors, as those of separate examples
     do; the folds of a cross-validation share training rows and do not."""
+    modality: str = "tabular"
+    """What the data are, in a word or two: `tabular`, `image`, `text and tabular`, ..."""
+    notes: tuple[str, ...] = ()
+    """What a reasoner must mind beyond the description, a sentence each; shown in prompts."""
+    columns: tuple[str, ...] = ()
+    """All columns of a submission in order, if they are not the id and then the predictions."""
+    rows_sum_to_one: bool = True
+    """Whether several probability columns are one distribution, and not one answer each."""
+
+    @property
+    def submission_columns(self) -> tuple[str, ...]:
+        """The header of a submission."""
+        return self.columns or (self.id_column, *self.prediction_columns)
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class Grade:
     """`gold`, `silver`, `bronze`, `median`: score needed, in the metric's own units."""
     above_median: bool
     rank: int
-    """Position the submission would take on the leaderboard, 1 is first."""
+    """Position the submission would take on the leaderboard, 1 is first; 0 if that is not told."""
     teams: int
 
 
@@ -123,5 +137,21 @@ class Task(Protocol):
 
         Raises:
           InvalidSubmission: as `check`.
+        """
+        ...
+
+
+@runtime_checkable
+class Repairs(Protocol):
+    """A task that can mend a submission whose predictions are right and whose form is not."""
+
+    def repair(self, submission: Path) -> tuple[str, ...]:
+        """Replace the file by one that fits; the original is kept beside it.
+
+        Returns:
+          What was done or is to be said, a sentence each.
+
+        Raises:
+          InvalidSubmission: it cannot be mended; the file is as it was.
         """
         ...

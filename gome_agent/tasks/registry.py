@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+from pathlib import Path
 
 from gome_agent.tasks.base import Task
 from gome_agent.tasks.bundled import BundledTask
 from gome_agent.tasks.catalogue import RECIPES
+from gome_agent.tasks.mlebench.base import PREFIX
 
 
 class UnknownTask(LookupError):
@@ -22,18 +24,41 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(RECIPES))
 
 
-def load(name: str) -> Task:
+def load(name: str, benchmark: Path | None = None) -> Task:
     """The task called `name`. No data are read until they are needed.
+
+    Args:
+      name: a bundled task, or `mlebench:COMPETITION`.
+      benchmark: folder in which MLE-bench is installed, if not the usual one.
 
     Raises:
       UnknownTask: naming the nearest match and all that exist.
+      BenchmarkError: MLE-bench is not installed there.
 
     >>> load("digits").facts.metric.name
     'accuracy'
     """
+    if name.startswith(PREFIX):
+        return _competition(name.removeprefix(PREFIX), benchmark)
     if name in RECIPES:
         return BundledTask(RECIPES[name])
     close = difflib.get_close_matches(name, RECIPES, n=1)
     hint = f" Did you mean `{close[0]}`?" if close else ""
     listed = ", ".join(f"`{known}`" for known in names())
-    raise UnknownTask(f"There is no task `{name}`.{hint} The tasks are {listed}.")
+    raise UnknownTask(
+        f"There is no task `{name}`.{hint} The tasks are {listed}, and `{PREFIX}COMPETITION` for "
+        f"those of MLE-bench."
+    )
+
+
+def _competition(competition: str, benchmark: Path | None) -> Task:
+    from gome_agent.tasks.mlebench.benchmark import Benchmark
+    from gome_agent.tasks.mlebench.task import MleBenchTask
+
+    rollout = Benchmark.load(benchmark).rollout()
+    ids = rollout.competitions()
+    if competition not in ids:
+        close = difflib.get_close_matches(competition, ids, n=1)
+        hint = f" Did you mean `{PREFIX}{close[0]}`?" if close else ""
+        raise UnknownTask(f"MLE-bench has no competition `{competition}`.{hint}")
+    return MleBenchTask(competition, rollout)

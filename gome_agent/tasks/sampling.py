@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 _TABLES = ("train.csv", "test.csv", "sample_submission.csv")
+MAX_BYTES = 256 * 2**20
+"""Size of a public folder that is copied; tables are read whole, and the rest is not sampled."""
 
 
 def sample(public: Path, to: Path, rows: int, seed: int = 0) -> bool:
@@ -22,10 +24,10 @@ def sample(public: Path, to: Path, rows: int, seed: int = 0) -> bool:
       seed: of the draw of training rows; their order is kept.
 
     Returns:
-      Whether it could be done: there are the three tables, and test rows and sample submission
-      have the same order.
+      Whether it could be done: there are the three tables, test rows and sample submission have
+      the same order, and the folder has at most `MAX_BYTES`.
     """
-    if not all((public / name).is_file() for name in _TABLES):
+    if not all((public / name).is_file() for name in _TABLES) or not _is_small(public):
         return False
     train, test, answer = (_read(public / name) for name in _TABLES)
     if [row[:1] for row in test] != [[test[0][0]], *(row[:1] for row in answer[1:])]:
@@ -39,6 +41,15 @@ def sample(public: Path, to: Path, rows: int, seed: int = 0) -> bool:
     _write(to / "train.csv", [train[0], *(body[i] for i in kept)])
     for name, table in (("test.csv", test), ("sample_submission.csv", answer)):
         _write(to / name, islice(table, rows + 1))
+    return True
+
+
+def _is_small(folder: Path) -> bool:
+    left = MAX_BYTES
+    for path in folder.rglob("*"):
+        left -= path.lstat().st_size
+        if left < 0:
+            return False
     return True
 
 

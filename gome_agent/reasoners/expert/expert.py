@@ -35,8 +35,9 @@ class Expert:
         """The plain baseline; later drafts of a run differ a little, so that a search spreads.
 
         Raises:
-          NoEdit: the task's metric cannot be written in a script.
+          NoEdit: the task is not one table with one target, or its metric cannot be written.
         """
+        _require_table(brief)
         numeric, categorical = sniff(brief.public / "train.csv", brief.facts)
         baseline = Plan(categorical="drop" if numeric else "onehot")
         if not brief.history:
@@ -162,6 +163,31 @@ class Expert:
                 return _edit(plan, brief, (), note)
         reason = parent.failure or "no reason was given"
         raise NoEdit(f"nothing simpler is left to try for a script that failed ({reason})")
+
+
+_FILES = ("train.csv", "test.csv", "sample_submission.csv")
+
+
+def _require_table(brief: Brief) -> None:
+    """Refuse what the scripts of the catalogue cannot do.
+
+    Raises:
+      NoEdit: says what, and what to do.
+    """
+    facts = brief.facts
+    missing = [name for name in _FILES if not (brief.public / name).is_file()]
+    several = facts.kind == "regression" and len(facts.prediction_columns) > 1
+    if facts.kind in ("multilabel", "other"):
+        why = f"`{facts.name}` is of the kind `{facts.kind}`"
+    elif "tabular" not in facts.modality:
+        why = f"the data of `{facts.name}` are `{facts.modality}`"
+    elif several:
+        why = f"`{facts.name}` has {len(facts.prediction_columns)} targets"
+    elif missing:
+        why = f"`{facts.name}` has no `{missing[0]}`"
+    else:
+        return
+    raise NoEdit(f"The expert works on one table with one target, and {why}: use a model.")
 
 
 def _plan(parent: Solution) -> Plan:

@@ -1,0 +1,1 @@
+"""MLE-bench on the command line."""

@@ -1,0 +1,157 @@
+"""What is to be said of a grid's runs beside their numbers, by what grid and journals know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments.lenient import listed, mapping
+from experiments.mlebench import results
+from experiments.mlebench.grid import LEVELS
+from experiments.mlebench.report import shown
+from experiments.mlebench.results import MEASURES, Results, Row
+from experiments.runs import JOURNAL
+from gome_agent.journal import Journal
+
+_SEEDS_WANTED = 3
+
+
+class _Told(NamedTuple):
+    """What the journal of a run says about how it was run."""
+
+    sandbox: str
+    not_covered: tuple[str, ...]
+    ended: datetime
+
+
+def warnings(found: Results, pad_missing: bool) -> Iterator[str]:
+    """What a reader of the leaderboard would object to."""
+    if len(found.grid.seeds) < _SEEDS_WANTED:
+        yield f"{len(found.grid.seeds)} seeds: the benchmark asks for {_SEEDS_WANTED} or more."
+    for level in LEVELS:
+        here, all_ = _covered(found, level)
+        if 0 < here < all_:
+            yield (
+                f"{level}: {here} of {all_} competitions were run; the benchmark's own script "
+                "refuses this split unless the others are padded as failures."
+            )
+    if pad_missing and found.missing:
+        yield f"{len(found.missing)} runs without a grade are padded as failures."
+
+
+def text(
+    found: Results, out: Path, names: Mapping[str, str], hardware: str, *, pad_missing: bool
+) -> str:
+    """The text of a declaration, in Markdown.
+
+    Args:
+      found: graded runs.
+      out: folder of the grid.
+      names: experiment ids by strategy.
+      hardware: of the runs.
+      pad_missing: whether runs without a grade count as failures.
+    """
+    grid = found.grid
+    asked = grid.model or f"none: the reasoner is {grid.reasoner}"
+    hours = f"{grid.seconds / 3600:g}"
+    padded = ", and runs without a grade are padded as failures" if pad_missing else ""
+    lines = [
+        "# MLE-bench: what to declare",
+        "",
+        "## Rows of `runs/README.md`",
+        "",
+        "| **experiment_id** | **notes** |",
+        "| --- | --- |",
+        *(
+            f"| {names[strategy]} | {asked}, gome with `{strategy}`, {hours} hours, {hardware} |"
+            for strategy in grid.strategies
+        ),
+        "",
+        "## Rows of the table",
+        "",
+        "| Agent | LLM(s) used | Low == Lite (%) | Medium (%) | High (%) | All (%) "
+        "| Running Time (hours) |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        *(
+            f"| gome, `{strategy}` | {asked} | {' | '.join(_splits(found, strategy))} | {hours} |"
+            for strategy in grid.strategies
+        ),
+        "",
+        f"Mean ± standard error over {len(grid.seeds)} seeds of the percentage of competitions "
+        f"with any medal. A split that was not run completely has no number{padded}.",
+        "",
+        *(f"**{warning}**\n" for warning in warnings(found, pad_missing)),
+        "## How it was run",
+        "",
+        *(f"- {line}" for line in _how(found, out, hardware)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _covered(found: Results, level: str) -> tuple[int, int]:
+    names = found.grid.splits.get(level, ())
+    return len(set(names) & set(found.grid.competitions)), len(names)
+
+
+def _splits(found: Results, strategy: str) -> list[str]:
+    """A number for each split that was run completely, and for all of them together."""
+    told, complete = [], True
+    for level in LEVELS:
+        here, all_ = _covered(found, level)
+        whole = 0 < here == all_
+        complete &= whole
+        told.append(_any_medal(found.of(strategy, level)) if whole else "-")
+    rows = [row for row in found.of(strategy) if row.level is not None]
+    return [*told, _any_medal(rows) if complete else "-"]
+
+
+def _any_medal(rows: list[Row]) -> str:
+    # Where nothing is missing padding changes nothing.
+    return shown(results.rate(rows, MEASURES[0], pad_missing=True))
+
+
+def _how(found: Results, out: Path, hardware: str) -> Iterator[str]:
+    grid = found.grid
+    profile = f" (profile `{grid.hardware}`)" if grid.hardware else ""
+    yield f"Hardware: {hardware}{profile}."
+    further = f", {grid.budget}" if grid.budget else ""
+    yield f"Each run: {grid.seconds / 3600:g} hours, at most {grid.steps} steps{further}."
+    finished = [row for row in found.rows if row.state == "finished"]
+    yield f"{len(finished)} of {len(found.rows)} runs of the grid came to their end."
+    told = [_told(row.cell.folder(out)) for row in finished]
+    yield (
+        "No signal derived from the held-out test set is exposed to the agent during rollouts: an "
+        "open run can ask the benchmark only whether a submission is valid, and is graded after it "
+        "was closed. What is submitted was chosen by validation on training data."
+    )
+    yield from _order(found, told)
+    for name in sorted({each.sandbox for each in told}):
+        gaps = next(each.not_covered for each in told if each.sandbox == name)
+        yield f"Scripts ran in the sandbox `{name}`. Not covered by it: {' '.join(gaps)}"
+
+
+def _order(found: Results, told: list[_Told]) -> Iterator[str]:
+    """Whether anybody could have learned from one run's grade while another was at work."""
+    first = min(row.graded.graded_at for row in found.rows if row.graded is not None)
+    later = sum(each.ended > first for each in told)
+    if later:
+        yield (
+            f"{later} runs ended after the first grade of this grid was known to its operator; "
+            "nothing of it was given to them."
+        )
+    else:
+        yield "No run was graded before all of them had ended."
+
+
+def _told(folder: Path) -> _Told:
+    with Journal.open(folder / JOURNAL) as journal:
+        started, finished = journal.last("started"), journal.last("finished")
+    assert started is not None, folder
+    assert finished is not None, folder
+    sandbox = mapping(started.payload.get("sandbox"))
+    gaps = tuple(map(str, listed(sandbox.get("not_covered"))))
+    ended = datetime.fromtimestamp(finished.time, UTC)
+    return _Told(str(sandbox.get("name", "unknown")), gaps, ended)

@@ -1,0 +1,123 @@
+"""From the command line to the benchmark's own graders and back, on a small benchmark."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.cli import app
+from experiments.mlebench.grid import GridError
+from experiments.mlebench.running import Subprocesses
+from gome_agent.tasks.mlebench.base import BenchmarkError
+from tests.experiments.mlebench.made_up import begin, finish
+from tests.gome_agent.mlebench import minibench
+
+PERFECT = "id,value\n8,4\n9,4.5\n10,5\n11,5.5\n"
+WRONG = "id,value\n8,400\n9,4\n10,5\n11,5\n"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """An installation whose middle and high splits are as the real ones' files."""
+    root = tmp_path_factory.mktemp("benchmark")
+    benchmark = minibench.benchmark(root, ("coins",))
+    splits = root / "clone" / "experiments" / "splits"
+    (splits / "medium.txt").write_text("passages")
+    (splits / "high.txt").write_text("")
+    benchmark.save()
+    return benchmark.home
+
+
+def gome(*words):
+    return CliRunner().invoke(app, ["mlebench", *map(str, words)], catch_exceptions=False)
+
+
+def grid(home, out, *more):
+    told = ("--competitions", "coins", "--strategy", "gome;aide", "--seeds", 2, "--steps", 3)
+    return gome("run", *told, "--home", home, "--out", out, *more)
+
+
+@pytest.fixture
+def runs(monkeypatch):
+    """Runs that write a submission and end, in place of processes."""
+    done = []
+
+    def run(self, cell, folder, *, resume):
+        done.append(cell)
+        begin(folder)
+        finish(folder, PERFECT if cell.strategy == "gome" else WRONG)
+        return 0
+
+    monkeypatch.setattr(Subprocesses, "run", run)
+    return done
+
+
+def test_run_grade_report_leaderboard(home, tmp_path, runs):
+    out = tmp_path / "out"
+    told = grid(home, out, "--dry-run")
+    assert "4 runs: 1 competitions x 2 strategies x 2 seeds (4 not begun)" in told.output
+    assert not out.exists()
+    told = grid(home, out)
+    assert told.exit_code == 0
+    assert f"gome mlebench grade {out}" in told.output.replace("\n", "")
+    assert [(cell.strategy, cell.seed) for cell in runs] == [
+        ("gome", 0),
+        ("aide", 0),
+        ("gome", 1),
+        ("aide", 1),
+    ]
+    saved = json.loads((out / "grid.json").read_text())
+    assert saved["splits"] == {"low": ["coins", "words"], "medium": ["passages"], "high": []}
+
+    told = gome("grade", out)
+    assert "coins, gome, seed 0: 0.00000, gold" in told.output
+    assert "4 graded, 0 graded before, 0 not finished" in told.output
+    told = gome("report", out)
+    assert "100.00 ± 0.00" in told.output
+    assert "low: 1 of the split's 2 competitions were run" in told.output.replace("\n", " ")
+    to = tmp_path / "files"
+    told = gome("leaderboard", out, "--to", to, "--hardware", "1 V100 GPU")
+    assert told.exit_code == 0
+    assert len(list((to / "runs").glob("*/*_grading_report.json"))) == 4
+
+
+def test_what_is_not_prepared_or_not_known_is_refused_before_anything_runs(home, tmp_path, runs):
+    with pytest.raises(GridError, match="1 of 2 competitions cannot be run \\(words\\)"):
+        gome("run", "--split", "lite", "--home", home, "--out", tmp_path / "out")
+    with pytest.raises(BenchmarkError, match="not installed"):
+        gome("run", "--split", "lite", "--home", tmp_path, "--out", tmp_path / "out")
+    told = CliRunner().invoke(app, ["mlebench", "run", "--out", str(tmp_path / "out")])
+    assert "give --split or --competitions" in told.output
+    assert not runs
+    assert not (tmp_path / "out").exists()
+
+
+def test_runs_that_fail_are_counted_in_the_status(home, tmp_path, monkeypatch):
+    def run(self, cell, folder, *, resume):
+        (folder / "console.log").write_text("gome: the key is refused\n")
+        return 2
+
+    monkeypatch.setattr(Subprocesses, "run", run)
+    told = grid(home, tmp_path / "out")
+    assert told.exit_code == 1
+    assert "failed: coins, gome, seed 0, 0 steps: the key is refused" in told.output
+    assert "4 runs are not finished" in told.output
+    with pytest.raises(GridError, match="4 of 4 runs are not finished"):
+        gome("grade", tmp_path / "out")
+
+
+def test_ctrl_c_is_told_and_has_its_own_status(home, tmp_path, monkeypatch):
+    import signal
+    import threading
+
+    def run(self, cell, folder, *, resume):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        assert stopped.wait(20)
+        return 130
+
+    stopped = threading.Event()
+    monkeypatch.setattr(Subprocesses, "run", run)
+    monkeypatch.setattr(Subprocesses, "interrupt", lambda self: stopped.set())
+    told = grid(home, tmp_path / "out")
+    assert told.exit_code == 130
+    assert "the same command goes on" in told.output

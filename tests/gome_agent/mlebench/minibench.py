@@ -83,7 +83,6 @@ MODULES = {
             answers: Path
             gold_submission: Path
             sample_submission: Path
-            competition_type: str
             prepare_fn: Any
             raw_dir: Path
             private_dir: Path
@@ -116,7 +115,6 @@ MODULES = {
                     answers=data / paths["answers"],
                     gold_submission=data / paths.get("gold_submission", paths["answers"]),
                     sample_submission=data / paths["sample_submission"],
-                    competition_type=config["competition_type"],
                     prepare_fn=import_fn(config["preparer"]),
                     raw_dir=data / name / "raw",
                     private_dir=data / name / "prepared" / "private",
@@ -344,7 +342,6 @@ def build(root: Path) -> Path:
         config = {
             "id": name,
             "name": name.title(),
-            "competition_type": "simple",
             "description": f"mlebench/competitions/{name}/description.md",
             "dataset": {
                 "answers": f"{prepared}/{ANSWERS[name]}",

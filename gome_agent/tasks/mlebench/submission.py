@@ -5,7 +5,7 @@ ignore a further column and some refuse the file. A file with the sample's colum
 order, is right for all of them. A repair never changes which row has which prediction; each is told
 in a sentence. `check` accepts exactly what `repair` would leave alone.
 
-Reading is linear: a sample of 6 million rows (one a pixel) takes seconds and 1 to 2 GB.
+Time and memory are linear: a million shuffled rows take some 8 s and 0.7 GB, sorted ones less.
 """
 
 from __future__ import annotations

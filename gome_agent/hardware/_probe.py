@@ -56,11 +56,13 @@ def packages():
 def torch():
     """What PyTorch was made with, and what it sees."""
     torch = need("torch")
+    # The public function tells nothing where no card is seen.
+    flags = torch._C._cuda_getArchFlags() if torch.version.cuda else ""
     return {
         "version": torch.__version__,
         "cuda": torch.version.cuda or "",
         "cudnn": torch.backends.cudnn.version() or 0,
-        "architectures": torch.cuda.get_arch_list() if torch.version.cuda else [],
+        "architectures": (flags or "").split(),
         "gpus": torch.cuda.device_count(),
     }
 

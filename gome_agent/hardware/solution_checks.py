@@ -20,6 +20,8 @@ def architectures(facts: Facts, hardware: Profile) -> Finding | None:
     def look(values: Mapping[str, Any]) -> Finding:
         carried = [str(name) for name in values["architectures"]]
         says = f"torch {values['version']}, CUDA {values['cuda'] or 'none'}"
+        if values["cuda"] and not carried:
+            return unknown("torch", f"{says}; it does not tell for which cards")
         if not runs_on(carried, hardware.capability):
             end = f"carries no code for {hardware.arch}: {' '.join(carried) or 'none for GPUs'}"
             fix = f"torch=={pins(hardware)['torch']}: {_INSTALL.format(hardware.name)}"

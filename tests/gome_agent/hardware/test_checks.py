@@ -120,6 +120,7 @@ UNKNOWN = {
     "gpu clocks": card(slowed_by=None),
     "gpu memory": host(cards=()),
     "cudnn": told("torch", cudnn=0),
+    "torch": told("torch", architectures=[]),
     "fp16 product": replace(FACTS, probed={}, no_sandbox="no Python"),
     "packages": replace(FACTS, probed={}),
     "/dev/shm": ended("machine", "failed", "FileNotFoundError"),

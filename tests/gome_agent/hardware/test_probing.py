@@ -22,9 +22,10 @@ class version: cuda = "12.8"
 class backends:
     class cudnn:
         version = staticmethod(lambda: 91002)
+class _C:
+    _cuda_getArchFlags = staticmethod(lambda: "sm_70 sm_90")
 class cuda:
     is_available = staticmethod(lambda: True)
-    get_arch_list = staticmethod(lambda: ["sm_70"])
     device_count = staticmethod(lambda: 1)
     is_bf16_supported = staticmethod(lambda including_emulation=True: including_emulation)
 def manual_seed(seed):
@@ -45,7 +46,7 @@ def test_a_part_that_crashes_is_told_and_the_others_run(other: Path) -> None:
     found = probe(detect(None, other), LIMITS)
     assert set(found) == set(PARTS)
     assert found["machine"].values["prefix"] == str(other.parents[1])
-    assert found["torch"].values["architectures"] == ["sm_70"]
+    assert found["torch"].values["architectures"] == ["sm_70", "sm_90"]
     for part in ("matmul", "training"):
         assert found[part].state == "failed"
         assert "SIGSEGV" in found[part].reason

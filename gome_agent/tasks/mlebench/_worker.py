@@ -53,7 +53,7 @@ def _competition(data_dir, name):
 
 def _leaderboard(competition):
     """State (`ok`, `pointer`, `missing`, `unreadable`), rows, and which way is better."""
-    from mlebench.data import get_leaderboard
+    from mlebench.data import get_leaderboard  # pyright: ignore[reportAttributeAccessIssue]
 
     unusable = {"teams": 0, "lower_is_better": None}
     path = Path(competition.leaderboard)

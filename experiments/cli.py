@@ -104,7 +104,10 @@ def run(
         str, typer.Option(help="Profile of the machine, e.g. 'v100-16'; models are told of it.")
     ] = "",
     gpus: Annotated[
-        str, typer.Option(help="GPUs that scripts take turns on, e.g. '0,1'; none by default.")
+        str,
+        typer.Option(
+            help="GPUs that scripts take turns on: '0,1', 'none'; the profile's first by default."
+        ),
     ] = "",
     gpu_slots: Annotated[int, typer.Option(min=1, help="Scripts on one GPU at once.")] = 1,
     benchmark: Annotated[

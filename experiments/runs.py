@@ -31,15 +31,18 @@ from gome_agent.journal import Journal, JournalError
 from gome_agent.models import Model
 from gome_agent.models.recorded import Recorded
 from gome_agent.reasoners.base import HasVocabulary
+from gome_agent.sandbox import gpu_nodes
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.secrets import redaction
 from gome_agent.tasks import registry
 from gome_agent.tasks.base import Task
+from gome_agent.tasks.mlebench.base import PREFIX
 from optimizers import cached, hashed_ngrams
 from optimizers.budget import Spent, parse_budget
 
 JOURNAL = "journal.sqlite"
 STEPS = "steps"
+NO_GPUS = "none"
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,8 @@ class RunConfig:
     weights: tuple[str, ...] = ()
     """Pretrained weights that scripts can load; found when the run begins."""
     gpus: str = ""
-    """Numbers of the GPUs that scripts take turns on, e.g. `0,1`; none if empty."""
+    """GPUs that scripts take turns on, e.g. `0,1`, or `none`; if empty, the first one where the
+    profile has a card, else none."""
     gpu_slots: int = 1
     """Scripts on one GPU at once."""
     benchmark: str = ""
@@ -89,7 +93,9 @@ class RunConfig:
 
     @property
     def slots(self) -> GpuSlots | None:
-        return GpuSlots(parse_gpus(self.gpus), self.gpu_slots) if self.gpus else None
+        has_card = bool(self.hardware and profile(self.hardware).gpu)
+        gpus = self.gpus or ("0" if has_card else NO_GPUS)
+        return None if gpus == NO_GPUS else GpuSlots(parse_gpus(gpus), self.gpu_slots)
 
     @property
     def limits(self) -> Limits:
@@ -219,6 +225,9 @@ class _Plan:
         budget = parse_budget(config.budget, steps=config.steps, seconds=config.seconds)
         slots, limits = config.slots, config.limits
         backend = sandbox.detect(config.sandbox, config.python or None)
+        if slots is not None and not backend.name.startswith("docker"):
+            gpu_nodes(slots.gpus)
+        _require_hidden_answers(config, task, backend)
         return cls(config, task, strategy, model, budget, slots, limits, backend)
 
     def told(self) -> dict[str, Any]:
@@ -300,6 +309,20 @@ def _with_weights(config: RunConfig) -> RunConfig:
     from gome_agent.hardware.weights import weights_of
 
     return replace(config, weights=weights_of(sandbox.interpreter(config.python or None)))
+
+
+def _require_hidden_answers(config: RunConfig, task: Task, backend: Sandbox) -> None:
+    """Refuse to fall back to a sandbox from which a benchmark's answers can be read.
+
+    Raises:
+      SandboxUnavailable: says how to have it all the same.
+    """
+    fell_back = backend.name == "process" and config.sandbox is None
+    if fell_back and task.facts.name.startswith(PREFIX) and task.sealed:
+        raise sandbox.SandboxUnavailable(
+            "no sandbox that works here can hide the benchmark's answers from scripts: install "
+            "bubblewrap, or accept that by `--sandbox process`; such runs are not comparable"
+        )
 
 
 def _build_model(text: str) -> Model:

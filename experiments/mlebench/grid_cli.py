@@ -53,7 +53,12 @@ def run(
     ] = "",
     python: Annotated[str, typer.Option(help="Interpreter in which scripts run.")] = "",
     sandbox: Annotated[str, typer.Option(help="As for `gome run`.")] = "",
-    gpus: Annotated[str, typer.Option(help="Cards that scripts may use, e.g. '0' or '0,1'.")] = "",
+    gpus: Annotated[
+        str,
+        typer.Option(
+            help="GPUs that scripts take turns on: '0,1', 'none'; the profile's first by default."
+        ),
+    ] = "",
     gpu_slots: Annotated[int, typer.Option(min=1, help="Scripts at once on one card.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at once, each a process.")] = 1,
     home: Home = None,

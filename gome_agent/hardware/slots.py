@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import tempfile
+import platform
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -28,8 +28,12 @@ class NoSlot(Exception):
 
 
 def shared_folder() -> Path:
-    """Where all runs of this user on this machine keep their locks."""
-    return Path(tempfile.gettempdir()) / f"gome-gpus-{os.getuid()}"
+    """Where all runs of this user on this machine keep their locks.
+
+    Not below `/tmp`, which is cleaned of old files while a run of days goes on.
+    """
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "gome" / f"gpus-{platform.node()}"
 
 
 @dataclass(frozen=True)

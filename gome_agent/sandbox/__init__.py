@@ -13,6 +13,7 @@ from pathlib import Path
 
 from gome_agent.sandbox._bubblewrap import BubblewrapSandbox as BubblewrapSandbox
 from gome_agent.sandbox._docker import DockerSandbox as DockerSandbox
+from gome_agent.sandbox._gpus import gpu_nodes as gpu_nodes
 from gome_agent.sandbox._namespaces import NamespaceSandbox as NamespaceSandbox
 from gome_agent.sandbox._process import ProcessSandbox as ProcessSandbox
 from gome_agent.sandbox._workdir import remove_tree as remove_tree

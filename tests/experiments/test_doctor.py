@@ -23,6 +23,7 @@ from gome_agent.hardware.profiles import PROFILES, UnknownProfile
 from gome_agent.hardware.slots import SlotsError
 from gome_agent.journal import Journal
 from gome_agent.models import build_model
+from gome_agent.sandbox import SandboxUnavailable
 from gome_agent.text import IN_MEMORY
 
 
@@ -102,6 +103,24 @@ def test_limits_follow_the_profile() -> None:
     assert (limits.threads, limits.wall_seconds, limits.cpu_seconds) == (12, 200.0, 2400.0)
     assert limits.memory_bytes == int(0.9 * 220 * 2**30)
     assert RunConfig("digits").limits.threads == 1
+
+
+def test_a_profile_with_a_card_gives_scripts_its_first_one() -> None:
+    def cards(**settings: str) -> tuple[int, ...]:
+        slots = RunConfig("digits", **settings).slots  # type: ignore[arg-type]
+        return () if slots is None else slots.gpus
+
+    assert cards(hardware="v100") == (0,)
+    assert cards(hardware="v100", gpus="1,2") == (1, 2)
+    assert cards(hardware="v100", gpus="none") == cards(hardware="cpu") == cards() == ()
+
+
+def test_a_card_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -> None:
+    if list(Path("/dev").glob("nvidia[0-9]*")):
+        pytest.skip("there are GPUs here")
+    with pytest.raises(SandboxUnavailable, match="no GPU 0"):
+        execute(RunConfig("digits", hardware="v100"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_journal_tells_where_scripts_run() -> None:

@@ -16,6 +16,8 @@ from gome_agent.tasks.mlebench.client import Worker
 
 SPLITS = Path(__file__).with_name("splits.json")
 INSTALLATION = "installation.json"
+VALIDATION_SECONDS = 900.0
+"""The longest that an open run waits for an answer: its clock goes on."""
 
 
 def caches() -> Path:
@@ -94,7 +96,8 @@ class Benchmark:
 
     def rollout(self) -> Rollouts:
         """What an open run may ask; use as a context manager, or close it."""
-        return Rollouts(Worker(self.python, "rollout", self.data_dir, self.source))
+        worker = Worker(self.python, "rollout", self.data_dir, self.source, VALIDATION_SECONDS)
+        return Rollouts(worker)
 
     def final(self, closed: Closed) -> Grading:
         """Grading of runs that are over; use as a context manager, or close it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -150,11 +151,43 @@ def run(
 
 
 @app.command()
-def resume(directory: RunFolder) -> None:
-    """Go on with a run that was killed or interrupted: nothing finished is paid or run again."""
+def resume(
+    directory: RunFolder,
+    python: Annotated[
+        str | None, typer.Option(help="Another interpreter of the scripts; '' for that of gome.")
+    ] = None,
+    sandbox: Annotated[
+        str | None, typer.Option(help="Another backend; '' for the strongest that works here.")
+    ] = None,
+    gpus: Annotated[str | None, typer.Option(help="Other GPUs; '' for none.")] = None,
+    gpu_slots: Annotated[
+        int | None, typer.Option(min=1, help="Another number of scripts on one GPU at once.")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="Another folder of MLE-bench; '' for the usual one.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Another number of candidates made at once.")
+    ] = None,
+) -> None:
+    """Go on with a run that was killed or interrupted: nothing finished is paid or run again.
+
+    What decides where it runs may change; what is not given is as it was.
+    """
     from experiments import display
 
-    _exit(display.resume(directory))
+    told = {
+        "python": python,
+        "sandbox": sandbox,
+        "gpus": gpus,
+        "gpu_slots": gpu_slots,
+        "benchmark": benchmark,
+        "workers": workers,
+    }
+    where: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+    if sandbox == "":
+        where["sandbox"] = None
+    _exit(display.resume(directory, where))
 
 
 def _exit(summary: dict) -> None:
@@ -357,7 +390,8 @@ def main() -> None:
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:
             # Replies on their way are not waited for again: threads would be, at a usual exit.
-            sys.stdout.flush()
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                sys.stdout.flush()
             os._exit(_INTERRUPTED)
         raise
     except Exception as error:

@@ -165,12 +165,17 @@ def resume(
       SlotsError: `where` names cards that cannot be.
       JournalError, RunHeld, SandboxUnavailable: it cannot be gone on with.
     """
+    where = dict(where or {})
+    if decisive := sorted(where.keys() - WHERE):
+        raise JournalError(
+            f"{', '.join(decisive)} cannot change when a run goes on, since they decide what it "
+            f"does: begin another run. These can: {', '.join(WHERE)}"
+        )
     redact = redaction(os.environ)
     with held(_folder(out)) as before, Journal.resume(out / JOURNAL, redact=redact) as journal:
         ended, summary = journal.last("finished"), out / "summary.json"
         if ended and ended.payload["ended_by"] != loop.INTERRUPTED and summary.is_file():
             return json.loads(summary.read_text(encoding="utf-8"))
-        where = dict(where or {})
         plan = _Plan.of(replace(_config_of(journal), **where))
         told = {"versions": versions(), "clock": before, "where": where}
         journal.append("resumed", {**told, "sandbox": plan.told()["sandbox"]})

@@ -177,7 +177,7 @@ def test_a_score_that_overflows_is_kept_and_its_files_are_json(tmp_path, score):
     assert str(row.graded.report.score) == str(float(score))
     assert row.utility == (float("-inf") if score == "nan" else float(score))
     reports.write(tmp_path)
-    assert f"| {float(score)}"[:6] in (tmp_path / "report.md").read_text()
+    assert f"| {float(score):.5f}"[:6] in (tmp_path / "report.md").read_text()
 
 
 def test_a_grade_of_another_version_is_told(tmp_path):

@@ -1,10 +1,13 @@
 """A grid's runs: what is run, in which order, what is left of it, what may change."""
 
+import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -241,7 +244,7 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from experiments.mlebench import running
+from experiments.mlebench import running, showing
 from tests.experiments.mlebench import made_up
 
 running.beginning = lambda grid, cell, folder: [sys.executable, "-c", '''
@@ -259,28 +262,48 @@ except KeyboardInterrupt:
     sys.exit(130)
 ''', str(folder)]
 grid = made_up.grid(competitions=("a", "b"), strategies=("gome",), seeds=(0,))
-try:
-    running.execute(grid, Path(sys.argv[1]), running.Subprocesses(grid), print)
-except KeyboardInterrupt:
-    sys.exit(130)
+sys.exit(showing.run(grid, Path(sys.argv[1]), 0))
 """
 
 
+def at_a_terminal(line):
+    """A process that leads the session of a terminal of its own, and the terminal's other end."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        line,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    return process, ours
+
+
 @pytest.mark.slow
-def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path):
+@pytest.mark.parametrize("how", ["Ctrl-C", "the terminal goes away"])
+def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path, how):
     """In real processes: the signal goes to the grid alone, and reaches what it started."""
     root = str(grids.Path(__file__).parents[3])
     code = INTERRUPTED.format(root=root)
     console = Cell("a", "gome", 0).folder(tmp_path) / cells.CONSOLE
     line = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(line, start_new_session=True) as process:
+    process, terminal = at_a_terminal(line)
+    with process:
         until = time.monotonic() + 300
         while not (console.is_file() and "at work" in console.read_text()):
             assert time.monotonic() < until
             assert process.poll() is None
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGINT)
+            if select.select([terminal], [], [], 0.05)[0]:
+                os.read(terminal, 2**16)
+        if how == "Ctrl-C":
+            os.kill(process.pid, signal.SIGINT)
+        else:
+            os.close(terminal)
         assert process.wait(timeout=300) == 130
+    if how == "Ctrl-C":
+        os.close(terminal)
     made = grid(competitions=("a", "b"), strategies=("gome",), seeds=(0,))
     first, second = made.cells
     assert cells.read(first.folder(tmp_path)).state == "open"

@@ -99,6 +99,7 @@ def test_missing_runs_are_refused_or_declared(tmp_path):
 def test_missing_runs_are_written_as_runs_without_a_submission(tmp_path):
     shipped = "random-acts-of-pizza"
     made = grid(competitions=("made-up-a", shipped), strategies=("gome",), seeds=(0, 1))
+    (tmp_path / "out").mkdir()
     enter(made, tmp_path / "out")
     first = made.cells[0]
     begin(first.folder(tmp_path / "out"))
@@ -119,6 +120,7 @@ def test_missing_runs_are_written_as_runs_without_a_submission(tmp_path):
 
 def test_a_competition_of_unknown_thresholds_is_not_padded(tmp_path):
     made = grid(competitions=("made-up-a", "made-up-b"), strategies=("gome",), seeds=(0,))
+    (tmp_path / "out").mkdir()
     enter(made, tmp_path / "out")
     begin(made.cells[0].folder(tmp_path / "out"))
     finish(made.cells[0].folder(tmp_path / "out"), "0.95")

@@ -237,11 +237,11 @@ def test_a_run_goes_on_elsewhere_and_what_it_did_is_followed(tmp_path):
         runs.resume(out, where={"gpus": "none"})
     with pytest.raises(JournalError, match=r"steps cannot change .* These can: python, sandbox"):
         runs.resume(out, where={"steps": 3})
-    where = {"gpus": "0", "gpu_slots": 2, "workers": 1, "sandbox": None}
+    where = {"python": sys.executable, "gpu_slots": 2, "workers": 1, "sandbox": None}
     steps = []
     summary = runs.resume(out, runs.Watching(on_step=steps.append), where)
     assert summary["ended_by"] != "interrupted"
-    assert (summary["gpus"], summary["gpu_slots"], summary["steps"]) == ("0", 2, 2)
+    assert (summary["python"], summary["gpu_slots"]) == (sys.executable, 2)
     assert [step.step for step in steps] == [0, 1]
     with Journal.open(out / "journal.sqlite") as journal:
         (resumed,) = journal.events("resumed")
@@ -249,7 +249,7 @@ def test_a_run_goes_on_elsewhere_and_what_it_did_is_followed(tmp_path):
     assert resumed.payload["where"] == where
     assert resumed.payload["sandbox"]["name"] == sandbox.detect().name
     again = runs.replay(out, tmp_path / "again")
-    assert (again["gpus"], again["sandbox"]) == ("0", None)
+    assert (again["python"], again["sandbox"]) == (sys.executable, None)
 
 
 def test_several_diagnoses_need_a_rule_that_combines_them(tmp_path: Path):

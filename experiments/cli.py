@@ -7,11 +7,11 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from experiments import machine_cli
+from experiments import machine_cli, resume_cli
 from experiments.mlebench.cli import app as mlebench
 
 app = typer.Typer(
@@ -23,7 +23,6 @@ app = typer.Typer(
 )
 app.add_typer(mlebench)
 
-_INTERRUPTED = 130
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; created.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]
 
@@ -123,7 +122,7 @@ def run(
     if (replay is None) == (not task):
         raise typer.BadParameter("give the name of a task, or --replay DIR", param_hint="TASK")
     if replay is not None:
-        _exit(display.replay(replay, out))
+        resume_cli.end(display.replay(replay, out))
     config = RunConfig(
         task=task,
         strategy=strategy,
@@ -147,54 +146,10 @@ def run(
         gpu_slots=gpu_slots,
         benchmark=benchmark,
     )
-    _exit(display.run(config, out))
+    resume_cli.end(display.run(config, out))
 
 
-@app.command()
-def resume(
-    directory: RunFolder,
-    python: Annotated[
-        str | None, typer.Option(help="Another interpreter of the scripts; '' for that of gome.")
-    ] = None,
-    sandbox: Annotated[
-        str | None, typer.Option(help="Another backend; '' for the strongest that works here.")
-    ] = None,
-    gpus: Annotated[str | None, typer.Option(help="Other GPUs; '' for none.")] = None,
-    gpu_slots: Annotated[
-        int | None, typer.Option(min=1, help="Another number of scripts on one GPU at once.")
-    ] = None,
-    benchmark: Annotated[
-        str | None, typer.Option(help="Another folder of MLE-bench; '' for the usual one.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Another number of candidates made at once.")
-    ] = None,
-) -> None:
-    """Go on with a run that was killed or interrupted: nothing finished is paid or run again.
-
-    What decides where it runs may change; what is not given is as it was.
-    """
-    from experiments import display
-
-    told = {
-        "python": python,
-        "sandbox": sandbox,
-        "gpus": gpus,
-        "gpu_slots": gpu_slots,
-        "benchmark": benchmark,
-        "workers": workers,
-    }
-    where: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-    if sandbox == "":
-        where["sandbox"] = None
-    _exit(display.resume(directory, where))
-
-
-def _exit(summary: dict) -> None:
-    """End with the status of a run."""
-    if summary["ended_by"] == "interrupted":
-        raise typer.Exit(_INTERRUPTED)
-    raise typer.Exit(1 if summary["submission"] is None else 0)
+app.command()(resume_cli.resume)
 
 
 @app.command()
@@ -388,11 +343,11 @@ def main() -> None:
     try:
         app()
     except SystemExit as ended:
-        if ended.code == _INTERRUPTED:
+        if ended.code == resume_cli.INTERRUPTED:
             # Replies on their way are not waited for again: threads would be, at a usual exit.
             with contextlib.suppress(OSError):  # the terminal may be gone
                 sys.stdout.flush()
-            os._exit(_INTERRUPTED)
+            os._exit(resume_cli.INTERRUPTED)
         raise
     except Exception as error:
         if not _is_for_users(error):
@@ -401,7 +356,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("gome: interrupted", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        sys.exit(resume_cli.INTERRUPTED)
 
 
 def _is_for_users(error: Exception) -> bool:

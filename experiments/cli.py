@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -10,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from experiments import machine_cli
+from experiments import machine_cli, resume_cli
 from experiments.mlebench.cli import app as mlebench
 
 app = typer.Typer(
@@ -22,7 +23,6 @@ app = typer.Typer(
 )
 app.add_typer(mlebench)
 
-_INTERRUPTED = 130
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results; created.")]
 RunFolder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]
 
@@ -125,7 +125,7 @@ def run(
     if (replay is None) == (not task):
         raise typer.BadParameter("give the name of a task, or --replay DIR", param_hint="TASK")
     if replay is not None:
-        _exit(display.replay(replay, out))
+        resume_cli.end(display.replay(replay, out))
     config = RunConfig(
         task=task,
         strategy=strategy,
@@ -149,22 +149,10 @@ def run(
         gpu_slots=gpu_slots,
         benchmark=benchmark,
     )
-    _exit(display.run(config, out))
+    resume_cli.end(display.run(config, out))
 
 
-@app.command()
-def resume(directory: RunFolder) -> None:
-    """Go on with a run that was killed or interrupted: nothing finished is paid or run again."""
-    from experiments import display
-
-    _exit(display.resume(directory))
-
-
-def _exit(summary: dict) -> None:
-    """End with the status of a run."""
-    if summary["ended_by"] == "interrupted":
-        raise typer.Exit(_INTERRUPTED)
-    raise typer.Exit(1 if summary["submission"] is None else 0)
+app.command()(resume_cli.resume)
 
 
 @app.command()
@@ -358,10 +346,11 @@ def main() -> None:
     try:
         app()
     except SystemExit as ended:
-        if ended.code == _INTERRUPTED:
+        if ended.code == resume_cli.INTERRUPTED:
             # Replies on their way are not waited for again: threads would be, at a usual exit.
-            sys.stdout.flush()
-            os._exit(_INTERRUPTED)
+            with contextlib.suppress(OSError):  # the terminal may be gone
+                sys.stdout.flush()
+            os._exit(resume_cli.INTERRUPTED)
         raise
     except Exception as error:
         if not _is_for_users(error):
@@ -370,7 +359,7 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         print("gome: interrupted", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        sys.exit(resume_cli.INTERRUPTED)
 
 
 def _is_for_users(error: Exception) -> bool:

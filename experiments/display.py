@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -84,9 +84,9 @@ def run(config: runs.RunConfig, out: Path) -> dict[str, Any]:
     return _watched(partial(runs.execute, config, out), out)
 
 
-def resume(out: Path) -> dict[str, Any]:
+def resume(out: Path, where: Mapping[str, Any]) -> dict[str, Any]:
     """Go on with a run; its finished steps are shown again."""
-    return _watched(partial(runs.resume, out), out)
+    return _watched(partial(runs.resume, out, where=where), out)
 
 
 def replay(earlier: Path, out: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,8 @@ from optimizers.budget import Spent, parse_budget
 JOURNAL = "journal.sqlite"
 STEPS = "steps"
 NO_GPUS = "none"
+WHERE = ("python", "sandbox", "gpus", "gpu_slots", "benchmark", "workers")
+"""Settings that decide where a run goes on, not what it does: they may change when it does."""
 
 
 @dataclass(frozen=True)
@@ -149,25 +151,40 @@ def execute(
         return _carry_out(plan, out, journal, 0.0, watching)
 
 
-def resume(out: Path, watching: Watching = _UNWATCHED) -> dict[str, Any]:
+def resume(
+    out: Path, watching: Watching = _UNWATCHED, where: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Go on with a run that was killed or interrupted, on the clock that is left.
 
     What was finished is taken from the journal; a run that came to its end is left as it is.
+
+    Args:
+      out: folder of the run.
+      watching: who is told.
+      where: new values of settings in `WHERE`, kept for the next time; the others are as they were.
 
     Returns:
       The summary.
 
     Raises:
       Diverged: the run does something else than before: other versions, or other data.
+      SlotsError: `where` names cards that cannot be.
       JournalError, RunHeld, SandboxUnavailable: it cannot be gone on with.
     """
+    where = dict(where or {})
+    if decisive := sorted(where.keys() - WHERE):
+        raise JournalError(
+            f"{', '.join(decisive)} cannot change when a run goes on, since they decide what it "
+            f"does: begin another run. These can: {', '.join(WHERE)}"
+        )
     redact = redaction(os.environ)
     with held(_folder(out)) as before, Journal.resume(out / JOURNAL, redact=redact) as journal:
         ended, summary = journal.last("finished"), out / "summary.json"
         if ended and ended.payload["ended_by"] != loop.INTERRUPTED and summary.is_file():
             return json.loads(summary.read_text(encoding="utf-8"))
-        plan = _Plan.of(_config_of(journal))
-        journal.append("resumed", {"versions": versions(), "clock": before})
+        plan = _Plan.of(replace(_config_of(journal), **where))
+        told = {"versions": versions(), "clock": before, "where": where}
+        journal.append("resumed", {**told, "sandbox": plan.told()["sandbox"]})
         return _carry_out(plan, out, journal, before, watching)
 
 
@@ -351,6 +368,8 @@ def _config_of(journal: Journal) -> RunConfig:
         name: float("inf") if value == "inf" else value
         for name, value in started.payload["config"].items()
     }
+    for event in journal.events("resumed"):
+        told |= event.payload.get("where", {})
     return RunConfig(**{**told, "weights": tuple(told.get("weights", ()))})
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.lenient import listed, mapping
-from experiments.mlebench import results
+from experiments.mlebench import grades, results
 from experiments.mlebench.grid import LEVELS
 from experiments.mlebench.report import shown
 from experiments.mlebench.results import MEASURES, Results, Row
@@ -21,8 +21,8 @@ _SEEDS_WANTED = 3
 class _Told(NamedTuple):
     """What the journal of a run says about how it was run."""
 
-    sandbox: str
-    not_covered: tuple[str, ...]
+    sandboxes: dict[str, tuple[str, ...]]
+    """Names, and what each does not cover; a run may go on in another one."""
     ended: datetime
 
 
@@ -39,6 +39,9 @@ def warnings(found: Results, pad_missing: bool) -> Iterator[str]:
             )
     if pad_missing and found.missing:
         yield f"{len(found.missing)} runs without a grade are padded as failures."
+    if failed := [row for row in found.missing if row.failure]:
+        names = "; ".join(str(row.cell) for row in failed)
+        yield f"The benchmark's graders failed on {len(failed)} of them: {names}."
 
 
 def text(
@@ -127,15 +130,14 @@ def _how(found: Results, out: Path, hardware: str) -> Iterator[str]:
         "open run can ask the benchmark only whether a submission is valid, and is graded after it "
         "was closed. What is submitted was chosen by validation on training data."
     )
-    yield from _order(found, told)
-    for name in sorted({each.sandbox for each in told}):
-        gaps = next(each.not_covered for each in told if each.sandbox == name)
+    yield from _order(found, out, told)
+    for name, gaps in sorted({k: v for each in told for k, v in each.sandboxes.items()}.items()):
         yield f"Scripts ran in the sandbox `{name}`. Not covered by it: {' '.join(gaps)}"
 
 
-def _order(found: Results, told: list[_Told]) -> Iterator[str]:
+def _order(found: Results, out: Path, told: list[_Told]) -> Iterator[str]:
     """Whether anybody could have learned from one run's grade while another was at work."""
-    first = min(row.graded.graded_at for row in found.rows if row.graded is not None)
+    first = min(time for row in found.rows for time in grades.known_at(row.cell.folder(out)))
     later = sum(each.ended > first for each in told)
     if later:
         yield (
@@ -148,10 +150,12 @@ def _order(found: Results, told: list[_Told]) -> Iterator[str]:
 
 def _told(folder: Path) -> _Told:
     with Journal.open(folder / JOURNAL) as journal:
-        started, finished = journal.last("started"), journal.last("finished")
-    assert started is not None, folder
+        begun = [*journal.events("started"), *journal.events("resumed")]
+        finished = journal.last("finished")
     assert finished is not None, folder
-    sandbox = mapping(started.payload.get("sandbox"))
-    gaps = tuple(map(str, listed(sandbox.get("not_covered"))))
-    ended = datetime.fromtimestamp(finished.time, UTC)
-    return _Told(str(sandbox.get("name", "unknown")), gaps, ended)
+    boxes = [mapping(event.payload["sandbox"]) for event in begun if "sandbox" in event.payload]
+    sandboxes = {
+        str(box.get("name", "unknown")): tuple(map(str, listed(box.get("not_covered"))))
+        for box in boxes
+    }
+    return _Told(sandboxes, datetime.fromtimestamp(finished.time, UTC))

@@ -94,7 +94,7 @@ def _to_bronze(axes: Axes, found: Results) -> None:
                 continue
             offset = (i - (len(strategies) - 1) / 2) * step
             place = tasks.index(row.cell.competition) + offset
-            if row.graded.report.score is None:
+            if not row.graded.distances:
                 without.append(place)
             elif (relative := row.graded.distances["bronze"].relative) is not None:
                 x.append(relative)

@@ -23,8 +23,8 @@ from optimizers.budget import parse_budget
 FILE = "grid.json"
 LEVELS = ("low", "medium", "high")
 """Complexities by which the benchmark reports; `low` is the Lite split."""
-_ANEW = ("jobs", "gpus", "gpu_slots", "benchmark")
-"""Decide where and how fast something is run, never what."""
+WHERE = ("python", "sandbox", "gpus", "gpu_slots", "benchmark")
+"""Decide where something is run, never what; a run that is resumed is told of them anew."""
 _MAY_GROW = ("competitions", "strategies", "seeds")
 
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -195,7 +195,8 @@ def enter(grid: Grid, out: Path) -> None:
         if differences:
             raise GridError(
                 f"`{path}` is of another grid: {'; '.join(differences)}. Competitions, strategies "
-                "and seeds may be added; for anything else take another --out"
+                f"and seeds may be added, and {', '.join(WHERE)} and jobs may change; for anything "
+                "else take another --out"
             )
     draft = path.with_suffix(".tmp")
     draft.write_text(grid.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -212,7 +213,7 @@ def _differences(saved: Grid, new: Grid) -> Iterator[str]:
             changed = [level for level in before if before[level] != now.get(level)]
             if changed:
                 yield f"another list of competitions for {', '.join(changed)}"
-        elif name not in _ANEW and before != now:
+        elif name not in (*WHERE, "jobs") and before != now:
             yield f"{name} was {before!r} and is {now!r}"
 
 

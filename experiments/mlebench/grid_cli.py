@@ -110,13 +110,15 @@ def grade(
     ] = False,
     home: Home = None,
 ) -> None:
-    """Grade finished runs on the held-out answers, by the benchmark's own graders."""
+    """Grade finished runs on the held-out answers; status 1 if the graders failed on some."""
     from experiments.mlebench import showing
     from experiments.mlebench.grid import load
 
     saved = load(out).benchmark
     benchmark = _benchmark(home or (Path(saved) if saved else None))
-    showing.grade(out, benchmark.final, finished_only)
+    status = showing.grade(out, benchmark.final, finished_only)
+    if status:
+        raise typer.Exit(status)
 
 
 def report(

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments.mlebench import declaration, results
+from experiments.mlebench import declaration, padding, results
 from experiments.mlebench.grid import Grid, GridError, slug
-from experiments.mlebench.results import Results, Row
+from experiments.mlebench.results import Results
 from gome_agent.tasks.mlebench.base import Report
 
 ROWS = "run_group_experiments.csv"
@@ -48,36 +48,41 @@ def write(
       to: folder, created; must not hold anything.
       hardware: of the runs, as it is to be declared, e.g. "12 vCPUs, 220GB of RAM, and 1 V100 GPU".
       agent: begins the names of run groups and experiments.
-      pad_missing: leave runs without a grade out of the reports; the benchmark then pads them.
+      pad_missing: report runs without a grade as runs without a submission. The benchmark's own
+        script pads, too, but at the end: it would pair runs of different seeds.
       now: when, in UTC.
 
     Raises:
-      GridError: runs are missing and `pad_missing` is not asked for; or `to` is not empty.
+      GridError: runs are missing and `pad_missing` is not asked for, or cannot be padded; or `to`
+        is not empty.
     """
     found = results.read(out)
     _require(found, to, pad_missing)
-    time = (now or datetime.now(UTC)).strftime(_TIME)
+    now = now or datetime.now(UTC)
+    time = now.strftime(_TIME)
+    zeros = padding.reports(found, now)
     names = {name: experiment_id(agent, name, found.grid) for name in found.grid.strategies}
     reports, lines = [], ["experiment_id,run_group"]
     for strategy in found.grid.strategies:
         for seed in found.grid.seeds:
-            graded = [row for row in found.of(strategy) if row.cell.seed == seed]
-            graded = [row for row in graded if row.graded is not None]
-            if not graded:
-                continue
+            rows = [row for row in found.of(strategy) if row.cell.seed == seed]
+            reported = [
+                zeros[row.cell.competition] if row.graded is None else row.graded.report
+                for row in rows
+            ]
             group = f"{time}_run-group_{names[strategy]}_seed-{seed:04d}"
             path = to / "runs" / group / f"{time}_grading_report.json"
             path.parent.mkdir(parents=True)
-            path.write_text(json.dumps(aggregate(graded), indent=2) + "\n", encoding="utf-8")
+            path.write_text(_text(aggregate(reported)), encoding="utf-8")
             reports.append(path)
             lines.append(f"{names[strategy]},{group}")
-    rows = to / "runs" / ROWS
-    rows.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    table = to / "runs" / ROWS
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     warnings = tuple(declaration.warnings(found, pad_missing))
     text = to / "DECLARATION.md"
     words = declaration.text(found, out, names, hardware, pad_missing=pad_missing)
     text.write_text(words, encoding="utf-8")
-    return Written(tuple(reports), rows, text, warnings)
+    return Written(tuple(reports), table, text, warnings)
 
 
 def experiment_id(agent: str, strategy: str, grid: Grid) -> str:
@@ -86,9 +91,8 @@ def experiment_id(agent: str, strategy: str, grid: Grid) -> str:
     return "-".join([model[:40], agent, slug(strategy)])
 
 
-def aggregate(rows: Sequence[Row]) -> dict[str, Any]:
+def aggregate(reports: Sequence[Report]) -> dict[str, Any]:
     """Reports as the benchmark adds them up; paths are names, not those of this machine."""
-    reports = [row.graded.report for row in rows if row.graded is not None]
 
     def total(flag: str) -> int:
         return sum(getattr(report, flag) for report in reports)
@@ -107,9 +111,13 @@ def aggregate(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _as_written(report: Report) -> dict[str, Any]:
-    told = report.model_dump(exclude={"created_at", "submission_path"})
     name = f"{report.competition_id}/submission.csv"
-    return {**told, "created_at": report.created_at.isoformat(), "submission_path": name}
+    created = report.created_at.isoformat()
+    return {**report.model_dump(mode="json"), "created_at": created, "submission_path": name}
+
+
+def _text(told: dict[str, Any]) -> str:
+    return json.dumps(told, indent=2, allow_nan=False) + "\n"
 
 
 def _require(found: Results, to: Path, pad_missing: bool) -> None:

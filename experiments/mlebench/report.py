@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments.mlebench import results
-from experiments.mlebench.grading import THRESHOLDS
+from experiments.mlebench import grades, results
+from experiments.mlebench.grades import THRESHOLDS
 from experiments.mlebench.grid import GridError
 from experiments.mlebench.results import MEASURES, Rate, Results, Row
 from experiments.mlebench.watching import hours
@@ -17,7 +17,6 @@ from experiments.mlebench.watching import hours
 FIGURE = "figure.png"
 DISTANCES = "Distance to thresholds"
 """Title of the section with a row a run."""
-_MEDALS = ("gold", "silver", "bronze")
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,9 @@ def _distance(row: Row) -> tuple[str, ...]:
     if report.score is None:
         why = "invalid" if report.submission_exists else "no submission"
         return (why, "none", *("" for _ in THRESHOLDS), "")
-    medal = next((name for name in _MEDALS if getattr(report, f"{name}_medal")), "none")
+    medal = grades.medal(report) or "none"
+    if not distances:
+        return (f"{report.score}", medal, *("?" for _ in THRESHOLDS), "?")
     signed = (f"{distances[name].signed:+.5g}" for name in THRESHOLDS)
     relative = distances["bronze"].relative
     return (
@@ -197,7 +198,12 @@ def _costs(found: Results) -> Section:
 
 def _missing(found: Results, pad_missing: bool) -> Section:
     rows = tuple(
-        (row.cell.competition, row.cell.strategy, str(row.cell.seed), row.state)
+        (
+            row.cell.competition,
+            row.cell.strategy,
+            str(row.cell.seed),
+            row.failure or row.state,
+        )
         for row in found.missing
     )
     counted = "They count as no medal here." if pad_missing else "They count nowhere above."

@@ -18,9 +18,9 @@ import numpy as np
 from experiments.comparison import statistics
 from experiments.comparison.statistics import Interval
 from experiments.lenient import number
-from experiments.mlebench import cells, grading
+from experiments.mlebench import cells, grades
 from experiments.mlebench.cells import State
-from experiments.mlebench.grading import Graded
+from experiments.mlebench.grades import Graded
 from experiments.mlebench.grid import LEVELS, Cell, Grid, load
 
 MEASURES = (
@@ -45,12 +45,14 @@ class Row:
     graded: Graded | None
     costs: dict[str, float]
     """By `COSTS`; empty unless the run is finished."""
+    failure: str = ""
+    """Why it could not be graded, if that was tried."""
 
     @property
     def utility(self) -> float:
         """Held-out score, higher is better; -inf without a valid submission."""
         report = None if self.graded is None else self.graded.report
-        if report is None or report.score is None:
+        if report is None or report.score is None or math.isnan(report.score):
             return -math.inf
         return -report.score if report.is_lower_better else report.score
 
@@ -138,8 +140,9 @@ def _row(grid: Grid, cell: Cell, folder: Path) -> Row:
     if finished:
         summary = cells.summary(folder)
         costs = {name: number(summary.get(name)) or 0.0 for name in COSTS}
-    graded = grading.read(folder) if finished else None
-    return Row(cell, grid.level(cell.competition), state, graded, costs)
+    graded = grades.read(folder) if finished else None
+    failure = "" if graded or not finished else grades.failure(folder)
+    return Row(cell, grid.level(cell.competition), state, graded, costs, failure)
 
 
 def rate(rows: Iterable[Row], measure: str, *, pad_missing: bool = False) -> Rate:

@@ -1,7 +1,8 @@
 """The runs of a grid: each is a process of its own, begun or resumed, several at once if asked.
 
 What a crash, a full disk or a wrong name does to one run is recorded beside it and the others go
-on. Ctrl-C is passed on to the runs, which write down what they have; the same command goes on.
+on. A run at which another process is at work is waited for. Ctrl-C is passed on to the runs, which
+write down what they have; the same command goes on.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from typing import Literal, NamedTuple, Protocol
 from experiments.lenient import clean
 from experiments.mlebench import cells
 from experiments.mlebench.cells import CONSOLE, Progress
-from experiments.mlebench.grid import Cell, Grid, enter
+from experiments.mlebench.grid import WHERE, Cell, Grid, enter
 from gome_agent.holding import held
 
 _TAIL = 4000
 _LONGEST = 600
+_LOOK_SECONDS = 5.0
 
 What = Literal["begun", "resumed", "kept", "held", "ended"]
 
@@ -33,7 +35,8 @@ class Event(NamedTuple):
 
     cell: Cell
     what: What
-    """`kept`: it was finished before; `held`: another process is at work on it."""
+    """`kept`: it was finished before; `held`: another process is at work on it, and is waited for:
+    then it goes on as if it had not been held."""
     progress: Progress
     """After it."""
 
@@ -116,11 +119,16 @@ def _carry_out(
     stopping: threading.Event,
 ) -> Progress:
     before = _look(folder)
+    if before.state != "finished" and not stopping.is_set() and cells.is_held(folder):
+        tell(Event(cell, "held", before))
+        while cells.is_held(folder) and not stopping.wait(_LOOK_SECONDS):
+            pass
+        before = _look(folder)
+        if before.state == "finished" or stopping.is_set():
+            tell(Event(cell, "ended", before))
+            return before
     if before.state == "finished" or stopping.is_set():
         tell(Event(cell, "kept", before))
-        return before
-    if cells.is_held(folder):
-        tell(Event(cell, "held", before))
         return before
     resume = before.state == "open"
     try:
@@ -175,7 +183,7 @@ class Subprocesses:
         self._stopped = False
 
     def run(self, cell: Cell, folder: Path, *, resume: bool) -> int:
-        line = resuming(folder) if resume else beginning(self._grid, cell, folder)
+        line = resuming(self._grid, folder) if resume else beginning(self._grid, cell, folder)
         with (folder / CONSOLE).open("ab") as console:
             with self._lock:
                 if self._stopped:
@@ -227,9 +235,14 @@ def beginning(grid: Grid, cell: Cell, folder: Path) -> list[str]:
     return [*_GOME, "run", cell.task, *options]
 
 
-def resuming(folder: Path) -> list[str]:
-    """The command that resumes a run."""
-    return [*_GOME, "resume", str(folder)]
+def resuming(grid: Grid, folder: Path) -> list[str]:
+    """The command that resumes a run, where the grid is now."""
+    told = [word for name in WHERE for word in (_option(name), str(getattr(grid, name)))]
+    return [*_GOME, "resume", str(folder), *told]
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 _GOME = (sys.executable, "-m", "experiments.cli")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from experiments.display import CONSOLE
-from experiments.mlebench import grading, running, watching
+from experiments.mlebench import grades, grading, running, watching
 from experiments.mlebench.cells import CONSOLE as CONSOLE_FILE
 from experiments.mlebench.grid import Cell, Grid, GridError
 from experiments.mlebench.running import Event, Runner, Subprocesses
 from gome_agent.tasks.mlebench.base import BenchmarkError, Rollout
 
 if TYPE_CHECKING:
-    from experiments.mlebench.grading import FinalOf, Graded
+    from experiments.mlebench.grades import Graded
+    from experiments.mlebench.grading import Failure, FinalOf
 
 _REFRESHES_PER_SECOND = 0.5
 _INTERRUPTED = 130
@@ -53,7 +54,8 @@ def run(
     """Run a grid with a table of what is at work.
 
     Returns:
-      Exit status: 0, 1 if some run did not come to its end, 130 if it was interrupted.
+      Exit status: 0, 1 if some run did not come to its end, 130 if it was interrupted: by Ctrl-C,
+      SIGTERM, or the end of the terminal.
     """
     found = watching.ahead(grid, out)
     CONSOLE.print(escape(watching.tell_ahead(grid, found, data_bytes)))
@@ -63,7 +65,7 @@ def run(
 
     def on_event(event: Event) -> None:
         if line := board.on_event(event):
-            CONSOLE.print(escape(line))
+            _say(escape(line))
 
     live = Live(
         get_renderable=board.table,
@@ -72,10 +74,10 @@ def run(
         transient=True,
     )
     try:
-        with _terminated_as_interrupted(), live:
+        with _terminated_as_interrupted(), _shown(live):
             progress = running.execute(grid, out, runner or Subprocesses(grid), on_event)
     except KeyboardInterrupt:
-        CONSOLE.print("[yellow]interrupted[/]: what is there is kept; the same command goes on")
+        _say("[yellow]interrupted[/]: what is there is kept; the same command goes on")
         return _INTERRUPTED
     left = sum(each.state != "finished" for each in progress.values())
     if left:
@@ -89,15 +91,36 @@ def run(
 
 
 @contextmanager
+def _shown(live: Live) -> Iterator[None]:
+    """As the table itself is a context, also where the terminal went away in it."""
+    live.start()
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            live.stop()
+
+
+def _say(line: str) -> None:
+    """Print, unless the terminal is gone: runs go on all the same, or end as they should."""
+    with suppress(OSError):
+        CONSOLE.print(line)
+
+
+@contextmanager
 def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a grid as Ctrl-C does, also where a shell started it with Ctrl-C ignored."""
+    """SIGTERM ends a grid as Ctrl-C does, also where a shell started it with Ctrl-C ignored.
+
+    So does the end of its terminal (SIGHUP), unless that is ignored, as under `nohup`.
+    """
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
 
-    before = {
-        number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)
-    }
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
@@ -105,21 +128,35 @@ def _terminated_as_interrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def grade(out: Path, final_of: FinalOf, finished_only: bool = False) -> None:
-    """Grade, with a line a run."""
+def grade(out: Path, final_of: FinalOf, finished_only: bool = False) -> int:
+    """Grade, with a line a run.
+
+    Returns:
+      Exit status: 0, or 1 if some run could not be graded.
+    """
 
     def on_graded(cell: Cell, graded: Graded) -> None:
         report = graded.report
         score = "no valid submission" if report.score is None else f"{report.score:.5f}"
-        medals = ("gold", "silver", "bronze")
-        medal = next((name for name in medals if getattr(report, f"{name}_medal")), "no medal")
-        CONSOLE.print(escape(f"{cell}: {score}, {medal}"))
+        CONSOLE.print(escape(f"{cell}: {score}, {grades.medal(report) or 'no medal'}"))
 
-    count = grading.grade(out, final_of, finished_only=finished_only, on_graded=on_graded)
+    def on_failed(failure: Failure) -> None:
+        CONSOLE.print(f"[yellow]{escape(f'{failure.cell}: {failure.sentence}')}[/]")
+
+    count = grading.grade(
+        out, final_of, finished_only=finished_only, on_graded=on_graded, on_failed=on_failed
+    )
     CONSOLE.print(
         f"{count.graded} graded, {count.kept} graded before, {len(count.unfinished)} not finished "
         f"· next: gome mlebench report {escape(str(out))}"
     )
+    if count.failed:
+        names = "; ".join(str(failure.cell) for failure in count.failed)
+        CONSOLE.print(
+            f"[yellow]{len(count.failed)} could not be graded[/] and count nowhere: "
+            f"{escape(names)} · the same command tries them again"
+        )
+    return 1 if count.failed else 0
 
 
 def report(out: Path, pad_missing: bool = False) -> None:

@@ -95,16 +95,19 @@ class Board:
 
     def __init__(self, grid: Grid, out: Path) -> None:
         self._grid, self._out = grid, out
-        self._running: dict[Cell, None] = {}
+        self._running: dict[Cell, str] = {}
         self._counts: Counter[str] = Counter()
 
     def on_event(self, event: Event) -> str:
         """Take note of an event; returns a line on it, empty for what was finished before."""
         if event.what in ("begun", "resumed"):
-            self._running[event.cell] = None
+            self._running[event.cell] = "running"
             return f"{event.what}: {event.cell}"
+        if event.what == "held":
+            self._running[event.cell] = _ELSEWHERE
+            return f"{_ELSEWHERE}: {event.cell}; waiting for that process to end"
         self._running.pop(event.cell, None)
-        state = _ELSEWHERE if event.what == "held" else event.progress.state
+        state = event.progress.state
         self._counts[state] += 1
         if event.what == "kept":
             return ""
@@ -124,7 +127,7 @@ class Board:
             caption=", ".join([f"{len(self._running)} running", *counts, f"{waiting} to come"]),
             caption_justify="left",
         )
-        for cell in tuple(self._running):
+        for cell, state in tuple(self._running.items()):
             progress = read(cell.folder(self._out))
             table.add_row(
                 escape(cell.competition),
@@ -133,6 +136,6 @@ class Board:
                 f"{progress.steps}/{self._grid.steps}",
                 "" if progress.best is None else f"{progress.best:.5g}",
                 f"{hours(progress.seconds)} of {hours(self._grid.seconds)}",
-                "running",
+                state,
             )
         return table

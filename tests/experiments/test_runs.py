@@ -17,6 +17,7 @@ from experiments.runs import RunConfig
 from gome_agent import sandbox
 from gome_agent.budget import Budget, BudgetExhausted, Ledger
 from gome_agent.evaluator import SandboxEvaluator
+from gome_agent.hardware.slots import SlotsError
 from gome_agent.journal import Journal, JournalError
 from gome_agent.loop import Agent
 from gome_agent.reasoners import MalformedReply, NoEdit, Scripted
@@ -221,6 +222,34 @@ def test_ctrl_c_leaves_a_journal_and_a_submission(tmp_path):
     assert (out / "submission.csv").is_file()
     with Journal.open(out / "journal.sqlite") as journal:
         assert journal.last("interrupted") is not None
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_elsewhere_and_what_it_did_is_followed(tmp_path):
+    out = tmp_path / "run"
+    config = RunConfig("digits", strategy="best_of_n(n=None)", steps=2, sandbox="process")
+
+    def stop(step):
+        raise KeyboardInterrupt
+
+    assert runs.execute(config, out, runs.Watching(on_step=stop))["ended_by"] == "interrupted"
+    with pytest.raises(SlotsError):
+        runs.resume(out, where={"gpus": "none"})
+    with pytest.raises(JournalError, match=r"steps cannot change .* These can: python, sandbox"):
+        runs.resume(out, where={"steps": 3})
+    where = {"python": sys.executable, "gpu_slots": 2, "workers": 1, "sandbox": None}
+    steps = []
+    summary = runs.resume(out, runs.Watching(on_step=steps.append), where)
+    assert summary["ended_by"] != "interrupted"
+    assert (summary["python"], summary["gpu_slots"]) == (sys.executable, 2)
+    assert [step.step for step in steps] == [0, 1]
+    with Journal.open(out / "journal.sqlite") as journal:
+        (resumed,) = journal.events("resumed")
+        assert len(list(journal.events("proposed"))) == 2
+    assert resumed.payload["where"] == where
+    assert resumed.payload["sandbox"]["name"] == sandbox.detect().name
+    again = runs.replay(out, tmp_path / "again")
+    assert (again["python"], again["sandbox"]) == (sys.executable, None)
 
 
 def test_several_diagnoses_need_a_rule_that_combines_them(tmp_path: Path):

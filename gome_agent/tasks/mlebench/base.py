@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import BaseModel, ConfigDict, FiniteFloat, field_serializer
 
 PREFIX = "mlebench:"
 """Task names are `mlebench:COMPETITION`, e.g. `mlebench:spooky-author-identification`."""
@@ -60,12 +61,17 @@ class Rollout(Protocol):
 
 
 class Report(BaseModel):
-    """The benchmark's own report on one submission, field by field."""
+    """The benchmark's own report on one submission, field by field.
+
+    A score that JSON has no number for is written as text, which `float` reads, as the benchmark
+    reads its reports.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     competition_id: str
-    score: FiniteFloat | None
+    score: float | None
+    """`None` without a valid submission; a metric may overflow, so it need not be finite."""
     gold_threshold: FiniteFloat
     silver_threshold: FiniteFloat
     bronze_threshold: FiniteFloat
@@ -81,10 +87,14 @@ class Report(BaseModel):
     created_at: datetime
     submission_path: str
 
+    @field_serializer("score", when_used="json")
+    def _as_json(self, score: float | None) -> float | str | None:
+        return score if score is None or math.isfinite(score) else str(score)
+
 
 class Final(Protocol):
     """Grading. Only for runs that are closed: an implementation is made from proof of that."""
 
     def score(self, competition: str, submission: Path) -> Report:
-        """Raises `BenchmarkError`: the data or the leaderboard are not there."""
+        """Raises `BenchmarkError`: data or leaderboard are not there, or the grader failed."""
         ...

@@ -1,6 +1,8 @@
 """From the command line to the benchmark's own graders and back, on a small benchmark."""
 
 import json
+import signal
+import threading
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +15,7 @@ from tests.experiments.mlebench.made_up import begin, finish
 from tests.gome_agent.mlebench import minibench
 
 PERFECT = "id,value\n8,4\n9,4.5\n10,5\n11,5.5\n"
+KILLS = "id,value\n8,666\n9,666\n10,666\n11,666\n"
 WRONG = "id,value\n8,400\n9,4\n10,5\n11,5\n"
 
 
@@ -106,12 +109,10 @@ def test_runs_that_fail_are_counted_in_the_status(home, tmp_path, monkeypatch):
         gome("grade", tmp_path / "out")
 
 
-def test_ctrl_c_is_told_and_has_its_own_status(home, tmp_path, monkeypatch):
-    import signal
-    import threading
-
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ctrl_c_is_told_and_has_its_own_status(home, tmp_path, monkeypatch, number):
     def run(self, cell, folder, *, resume):
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        signal.pthread_kill(threading.main_thread().ident, number)
         assert stopped.wait(20)
         return 130
 
@@ -121,3 +122,37 @@ def test_ctrl_c_is_told_and_has_its_own_status(home, tmp_path, monkeypatch):
     told = grid(home, tmp_path / "out")
     assert told.exit_code == 130
     assert "the same command goes on" in told.output
+
+
+def test_a_grid_under_nohup_outlives_its_terminal(home, tmp_path, monkeypatch):
+    def run(self, cell, folder, *, resume):
+        signal.raise_signal(signal.SIGHUP)
+        begin(folder)
+        finish(folder, PERFECT)
+        return 0
+
+    monkeypatch.setattr(Subprocesses, "run", run)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert grid(home, tmp_path / "out").exit_code == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_submission_that_kills_the_grader_stops_nothing(home, tmp_path, monkeypatch):
+    def run(self, cell, folder, *, resume):
+        begin(folder)
+        finish(folder, KILLS if cell.strategy == "gome" and cell.seed == 0 else PERFECT)
+        return 0
+
+    monkeypatch.setattr(Subprocesses, "run", run)
+    out = tmp_path / "out"
+    assert grid(home, out).exit_code == 0
+    told = gome("grade", out)
+    assert told.exit_code == 1
+    text = " ".join(told.output.split())
+    assert "coins, gome, seed 0: could not be graded: the benchmark's process ended by" in text
+    assert "3 graded, 0 graded before, 0 not finished" in text
+    assert "1 could not be graded and count nowhere: coins, gome, seed 0" in text
+    assert gome("report", out).exit_code == 0
+    assert "could not be graded" in (out / "report.md").read_text()

@@ -1,10 +1,13 @@
 """A grid's runs: what is run, in which order, what is left of it, what may change."""
 
+import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -153,15 +156,73 @@ def test_a_journal_without_a_run_is_begun_anew(tmp_path):
     assert running.execute(made, tmp_path, Runner())[made.cells[0]].state == "finished"
 
 
-def test_a_run_that_another_process_holds_is_left_to_it(tmp_path):
+class Elsewhere:
+    """Holds a run, as a process whose grid was killed does, until the grid has seen it."""
+
+    def __init__(self, folder, end=lambda folder: None):
+        self.seen, self.told, self.held = threading.Event(), [], threading.Event()
+        self._thread = threading.Thread(target=self._hold, args=(folder, end))
+
+    def _hold(self, folder, end):
+        with held(folder):
+            self.held.set()
+            self.seen.wait(20)
+            end(folder)
+
+    def __enter__(self):
+        self._thread.start()
+        assert self.held.wait(20)
+        return self
+
+    def __exit__(self, *exc_info):
+        self.seen.set()
+        self._thread.join()
+
+    def on_event(self, event):
+        self.told.append(event.what)
+        self.seen.set()
+
+
+@pytest.mark.parametrize(
+    ("end", "told", "calls"),
+    [(finish, ["held", "ended"], 0), (lambda folder: None, ["held", "resumed", "ended"], 1)],
+)
+def test_a_run_that_another_process_holds_is_waited_for(tmp_path, monkeypatch, end, told, calls):
+    monkeypatch.setattr(running, "_LOOK_SECONDS", 0.01)
     made = small(competitions=("a",), strategies=("gome",), seeds=(0,))
     folder = made.cells[0].folder(tmp_path)
     begin(folder)
+    runner = Runner()
+    with Elsewhere(folder, end) as other:
+        progress = running.execute(made, tmp_path, runner, other.on_event)
+    assert other.told == told
+    assert runner.calls == [(made.cells[0], True)] * calls
+    assert progress[made.cells[0]].state == "finished"
+
+
+def test_ctrl_c_ends_the_waiting_and_leaves_the_other_process_alone(tmp_path):
+    made = small(competitions=("a",), strategies=("gome",), seeds=(0,))
+    folder = made.cells[0].folder(tmp_path)
+    begin(folder)
+
+    class Nobody(Runner):
+        def interrupt(self):
+            pass
+
+    def on_event(event):
+        told.append(event.what)
+        if event.what == "held":
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
     told = []
-    with held(folder):
-        progress = running.execute(made, tmp_path, Runner(), told.append)
-    assert [event.what for event in told] == ["held"]
-    assert progress[made.cells[0]].state == "open"
+    with Elsewhere(folder), pytest.raises(KeyboardInterrupt):
+        running.execute(made, tmp_path, Nobody(), on_event)
+    assert told == ["held", "ended"]
+    assert cells.read(folder).state == "open"
+
+
+def test_a_grid_that_another_process_runs_is_refused(tmp_path):
+    made = small()
     with held(tmp_path), pytest.raises(RunHeld):
         running.execute(made, tmp_path, Runner())
 
@@ -183,7 +244,7 @@ INTERRUPTED = """
 import sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from experiments.mlebench import running
+from experiments.mlebench import running, showing
 from tests.experiments.mlebench import made_up
 
 running.beginning = lambda grid, cell, folder: [sys.executable, "-c", '''
@@ -201,28 +262,48 @@ except KeyboardInterrupt:
     sys.exit(130)
 ''', str(folder)]
 grid = made_up.grid(competitions=("a", "b"), strategies=("gome",), seeds=(0,))
-try:
-    running.execute(grid, Path(sys.argv[1]), running.Subprocesses(grid), print)
-except KeyboardInterrupt:
-    sys.exit(130)
+sys.exit(showing.run(grid, Path(sys.argv[1]), 0))
 """
 
 
+def at_a_terminal(line):
+    """A process that leads the session of a terminal of its own, and the terminal's other end."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        line,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(theirs)
+    return process, ours
+
+
 @pytest.mark.slow
-def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path):
+@pytest.mark.parametrize("how", ["Ctrl-C", "the terminal goes away"])
+def test_ctrl_c_ends_all_and_the_same_command_goes_on(tmp_path, how):
     """In real processes: the signal goes to the grid alone, and reaches what it started."""
     root = str(grids.Path(__file__).parents[3])
     code = INTERRUPTED.format(root=root)
     console = Cell("a", "gome", 0).folder(tmp_path) / cells.CONSOLE
     line = [sys.executable, "-c", code, str(tmp_path)]
-    with subprocess.Popen(line, start_new_session=True) as process:
+    process, terminal = at_a_terminal(line)
+    with process:
         until = time.monotonic() + 300
         while not (console.is_file() and "at work" in console.read_text()):
             assert time.monotonic() < until
             assert process.poll() is None
-            time.sleep(0.05)
-        os.kill(process.pid, signal.SIGINT)
+            if select.select([terminal], [], [], 0.05)[0]:
+                os.read(terminal, 2**16)
+        if how == "Ctrl-C":
+            os.kill(process.pid, signal.SIGINT)
+        else:
+            os.close(terminal)
         assert process.wait(timeout=300) == 130
+    if how == "Ctrl-C":
+        os.close(terminal)
     made = grid(competitions=("a", "b"), strategies=("gome",), seeds=(0,))
     first, second = made.cells
     assert cells.read(first.folder(tmp_path)).state == "open"
@@ -258,6 +339,25 @@ def test_the_command_of_a_run_is_understood():
         assert context.params["gpus"] == made.gpus
 
 
+def test_a_run_is_resumed_where_the_grid_is_now(tmp_path):
+    import typer
+
+    from experiments import runs
+    from experiments.cli import app
+
+    grids.enter(small(gpus="0", python="here/python"), tmp_path)
+    moved = small(gpus="1", gpu_slots=2, sandbox="process", benchmark="there")
+    grids.enter(moved, tmp_path)
+    command = typer.main.get_command(app).commands["resume"]
+    words = running.resuming(moved, tmp_path)[4:]
+    params = command.make_context("resume", words).params
+    assert {name: params[name] for name in grids.WHERE} == {
+        name: getattr(moved, name) for name in grids.WHERE
+    }
+    assert params["python"] == ""
+    assert set(grids.WHERE) <= set(runs.WHERE)
+
+
 def test_what_is_ahead_is_told_before(tmp_path):
     made = small(seeds=(0,), jobs=2)
     first = made.cells[0].folder(tmp_path)
@@ -280,10 +380,12 @@ def test_the_board_shows_what_is_at_work(tmp_path):
 
     made = small(seeds=(0,))
     board = watching.Board(made, tmp_path)
-    at_work, failed, kept, _ = made.cells
+    at_work, failed, kept, other = made.cells
     begin(at_work.folder(tmp_path))
     progress = cells.Progress("not begun")
     assert board.on_event(running.Event(at_work, "begun", progress)).startswith("begun: made-up-a")
+    told = board.on_event(running.Event(other, "held", progress))
+    assert told.startswith("running elsewhere: made-up-b, aide")
     gone = cells.Progress("failed", sentence="no key")
     assert board.on_event(running.Event(failed, "ended", gone)).endswith("0 steps: no key")
     assert board.on_event(running.Event(kept, "kept", cells.Progress("finished"))) == ""
@@ -294,4 +396,5 @@ def test_the_board_shows_what_is_at_work(tmp_path):
     assert "3/5" in shown
     assert "0.8" in shown
     assert "1:02 h of 12:00 h" in shown
-    assert "1 running, 1 failed, 1 finished, 1 to come" in shown
+    assert "2 running, 1 failed, 1 finished, 0 to come" in shown
+    assert "running elsewhere" in shown

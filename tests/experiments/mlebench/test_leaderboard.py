@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from experiments.mlebench import grading, leaderboard
-from experiments.mlebench.grid import GridError, enter
+from experiments.mlebench.grid import Cell, GridError, enter
 from gome_agent.journal import Journal
+from gome_agent.tasks.mlebench.base import BenchmarkError
 from tests.experiments.mlebench.made_up import (
     Final,
     begin,
@@ -95,6 +96,78 @@ def test_missing_runs_are_refused_or_declared(tmp_path):
     assert any("2 seeds: the benchmark asks for 3" in warning for warning in written.warnings)
 
 
+def test_missing_runs_are_written_as_runs_without_a_submission(tmp_path):
+    shipped = "random-acts-of-pizza"
+    made = grid(competitions=("made-up-a", shipped), strategies=("gome",), seeds=(0, 1))
+    (tmp_path / "out").mkdir()
+    enter(made, tmp_path / "out")
+    first = made.cells[0]
+    begin(first.folder(tmp_path / "out"))
+    finish(first.folder(tmp_path / "out"), "0.95")
+    grading.grade(tmp_path / "out", Final, finished_only=True)
+    written = leaderboard.write(
+        tmp_path / "out", tmp_path / "to", hardware=HARDWARE, pad_missing=True
+    )
+    one, two = (json.loads(path.read_text())["competition_reports"] for path in written.reports)
+    assert [report["competition_id"] for report in one] == list(made.competitions)
+    assert [report["competition_id"] for report in two] == list(made.competitions)
+    padded = two[0]
+    assert padded["score"] is None
+    assert not any(padded[flag] for flag in ("any_medal", "submission_exists", "above_median"))
+    assert (padded["gold_threshold"], padded["is_lower_better"]) == (0.9, False)
+    assert one[1]["bronze_threshold"] == two[1]["bronze_threshold"] == 0.6921
+
+
+def test_a_competition_of_unknown_thresholds_is_not_padded(tmp_path):
+    made = grid(competitions=("made-up-a", "made-up-b"), strategies=("gome",), seeds=(0,))
+    (tmp_path / "out").mkdir()
+    enter(made, tmp_path / "out")
+    begin(made.cells[0].folder(tmp_path / "out"))
+    finish(made.cells[0].folder(tmp_path / "out"), "0.95")
+    grading.grade(tmp_path / "out", Final, finished_only=True)
+    with pytest.raises(GridError, match="no run of `made-up-b` is graded"):
+        leaderboard.write(tmp_path / "out", tmp_path / "to", hardware=HARDWARE, pad_missing=True)
+    assert not (tmp_path / "to").exists()
+
+
+def test_a_failed_grader_and_an_endless_score_are_declared(tmp_path):
+    made = grid(competitions=("made-up-a", "made-up-b"), strategies=("gome",))
+    out = tmp_path / "out"
+    complete(out, made, lambda cell: "inf" if cell.seed else "0.9")
+    bad = made.cells[0].folder(out)
+
+    class Breaks(Final):
+        def score(self, competition, submission):
+            if submission.is_relative_to(bad):
+                raise BenchmarkError("no answer in 3600 s")
+            return super().score(competition, submission)
+
+    grading.grade(out, Breaks)
+    written = leaderboard.write(out, tmp_path / "to", hardware=HARDWARE, pad_missing=True)
+    told = "The benchmark's graders failed on 1 of them: made-up-a, gome, seed 0."
+    assert told in written.warnings
+    for path in written.reports:
+        json.loads(path.read_text(), parse_constant=pytest.fail)
+    assert json.loads(written.reports[1].read_text())["competition_reports"][0]["score"] == "inf"
+
+
+def test_deleting_grades_does_not_make_them_later(graded, tmp_path):
+    larger = grid(seeds=(0, 1, 2, 3))
+    enter(larger, graded)
+    for cell in larger.cells:
+        if cell.seed == 3:
+            begin(cell.folder(graded))
+            finish(cell.folder(graded), score_of(cell))
+            path = cell.folder(graded) / "journal.sqlite"
+            with Journal.open(path, read_only=False) as journal:
+                journal.append("finished", {"ended_by": "now"})
+    for path in graded.rglob("grading.json"):
+        path.unlink()
+    grading.grade(graded, Final)
+    text = leaderboard.write(graded, tmp_path / "to", hardware=HARDWARE).text.read_text()
+    assert "8 runs ended after the first grade of this grid was known" in text
+
+
 def test_earlier_files_are_not_mixed_with_new_ones(graded, tmp_path):
     leaderboard.write(graded, tmp_path / "to", hardware=HARDWARE)
     with pytest.raises(GridError, match="is not empty"):
@@ -112,8 +185,10 @@ def test_the_benchmarks_own_script_gets_our_numbers(tmp_path, padded):
     complete(
         tmp_path / "out", made, lambda cell: f"{float(scores[cell.competition]) - 0.02 * cell.seed}"
     )
-    if padded:
-        (made.cells[0].folder(tmp_path / "out") / "summary.json").unlink()
+    if padded:  # one run of another competition a seed, so that positions are not seeds
+        for seed, competition in enumerate(low[:3]):
+            cell = Cell(competition, "gome", seed)
+            (cell.folder(tmp_path / "out") / "summary.json").unlink()
     grading.grade(tmp_path / "out", Final, finished_only=True)
     leaderboard.write(tmp_path / "out", tmp_path / "to", hardware=HARDWARE, pad_missing=padded)
     official = run_official(

@@ -90,6 +90,10 @@ class RunConfig:
     """Scripts on one GPU at once."""
     benchmark: str = ""
     """Folder in which MLE-bench is installed, for tasks of it; the usual one if empty."""
+    data_dir: str = ""
+    """Prepared data of MLE-bench; those of the installation if empty."""
+    facts: bool = True
+    """Whether prompts tell what is known of a competition beyond the benchmark's description."""
 
     @property
     def slots(self) -> GpuSlots | None:
@@ -215,7 +219,8 @@ class _Plan:
     @classmethod
     def of(cls, config: RunConfig, task: Task | None = None) -> _Plan:
         benchmark = Path(config.benchmark) if config.benchmark else None
-        task = task or registry.load(config.task, benchmark)
+        data_dir = Path(config.data_dir) if config.data_dir else None
+        task = task or registry.load(config.task, benchmark, data_dir, told=config.facts)
         strategy = build_strategy(config.strategy)
         _require_aggregation(strategy, config.diagnoses)
         require_blind(strategy.selector)

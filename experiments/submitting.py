@@ -154,7 +154,12 @@ def grade(out: Path) -> dict[str, Any]:
     if summary["submission"] is None:
         raise FileNotFoundError(f"the run in `{out}` found no valid solution: nothing to grade")
     benchmark = summary.get("benchmark")
-    task = registry.load(summary["task"], Path(benchmark) if benchmark else None)
+    data_dir = summary.get("data_dir")
+    task = registry.load(
+        summary["task"],
+        Path(benchmark) if benchmark else None,
+        Path(data_dir) if data_dir else None,
+    )
     summary["held_out"] = asdict(task.grade(out / summary["submission"]))
     draft = step_folder(out / "steps", summary["first_draft_step"]) / "submission.csv"
     if draft.is_file():

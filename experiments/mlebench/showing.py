@@ -114,6 +114,8 @@ def grade(out: Path, final_of: FinalOf, finished_only: bool = False) -> None:
         medals = ("gold", "silver", "bronze")
         medal = next((name for name in medals if getattr(report, f"{name}_medal")), "no medal")
         CONSOLE.print(escape(f"{cell}: {score}, {medal}"))
+        if report.shipped_thresholds:
+            CONSOLE.print("  not the benchmark's medal: its leaderboard is absent, ours was used")
 
     count = grading.grade(out, final_of, finished_only=finished_only, on_graded=on_graded)
     CONSOLE.print(

@@ -57,6 +57,12 @@ MODULES = {
             def is_lower_better(self, leaderboard):
                 return bool(leaderboard["score"].iloc[0] < leaderboard["score"].iloc[-1])
 
+            def rank_score(self, score, leaderboard):
+                all_ = leaderboard["score"]
+                named = zip(("gold", "silver", "bronze"), (1, 3, 7))
+                found = {f"{name}_threshold": all_.iloc[rank] for name, rank in named}
+                return {**found, "median_threshold": all_.median()}
+
             def __call__(self, submission, answers):
                 try:
                     return round(self.grade_fn(submission, answers), 5)
@@ -181,13 +187,13 @@ MODULES = {
                 score = competition.grader(read_csv(path), load_answers(competition.answers))
             table = get_leaderboard(competition)
             lower = competition.grader.is_lower_better(table)
-            scores = table["score"]
 
             def reaches(threshold):
                 return score is not None and (score <= threshold if lower else score >= threshold)
 
-            gold, silver, bronze = (float(scores.iloc[n]) for n in (1, 3, 7))
-            median = float(scores.median())
+            ranks = competition.grader.rank_score(score, table)
+            names = ("gold", "silver", "bronze", "median")
+            gold, silver, bronze, median = (float(ranks[f"{name}_threshold"]) for name in names)
             medals = [reaches(gold)]
             medals.append(reaches(silver) and not any(medals))
             medals.append(reaches(bronze) and not any(medals))

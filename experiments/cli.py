@@ -154,7 +154,7 @@ def run(
         gpus=gpus,
         gpu_slots=gpu_slots,
         benchmark=benchmark,
-        data_dir=data_dir,
+        data_dir=os.path.abspath(data_dir) if data_dir else "",
         facts=not no_facts,
     )
     _exit(display.run(config, out))

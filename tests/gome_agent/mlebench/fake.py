@@ -17,10 +17,7 @@ LEAF, TOXIC, NOMAD = (
     "nomad2018-predict-transparent-conductors",
 )
 PIZZA, COVER = "random-acts-of-pizza", "tabular-playground-series-dec-2021"
-INSULTS, NORMAL = (
-    "detecting-insults-in-social-commentary",
-    "text-normalization-challenge-english-language",
-)
+INSULTS = "detecting-insults-in-social-commentary"
 ROWS = 12
 
 

@@ -59,9 +59,9 @@ MODULES = {
 
             def rank_score(self, score, leaderboard):
                 all_ = leaderboard["score"]
-                named = zip(("gold", "silver", "bronze"), (1, 3, 7))
-                found = {f"{name}_threshold": all_.iloc[rank] for name, rank in named}
-                return {**found, "median_threshold": all_.median()}
+                ranks = {"gold": 1, "silver": 3, "bronze": 7}
+                found = {**{k: all_.iloc[n] for k, n in ranks.items()}, "median": all_.median()}
+                return {f"{name}_threshold": float(value) for name, value in found.items()}
 
             def __call__(self, submission, answers):
                 try:
@@ -192,18 +192,13 @@ MODULES = {
                 return score is not None and (score <= threshold if lower else score >= threshold)
 
             ranks = competition.grader.rank_score(score, table)
-            names = ("gold", "silver", "bronze", "median")
-            gold, silver, bronze, median = (float(ranks[f"{name}_threshold"]) for name in names)
-            medals = [reaches(gold)]
-            medals.append(reaches(silver) and not any(medals))
+            gold, silver, bronze, median = ranks.values()
+            medals = [reaches(gold), reaches(silver) and not reaches(gold)]
             medals.append(reaches(bronze) and not any(medals))
             return Report({
                 "competition_id": competition.id,
                 "score": score,
-                "gold_threshold": gold,
-                "silver_threshold": silver,
-                "bronze_threshold": bronze,
-                "median_threshold": median,
+                **ranks,
                 "any_medal": any(medals),
                 "gold_medal": medals[0],
                 "silver_medal": medals[1],
@@ -359,7 +354,7 @@ def build(root: Path) -> Path:
         (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     splits = root / "experiments" / "splits"
     splits.mkdir(parents=True)
-    (splits / "low.txt").write_text("coins\nwords")  # without a final newline, as the real ones
+    (splits / "low.txt").write_text("coins\nwords")  # no final newline
     (splits / "dev.txt").write_text("passages\n")
     return root
 

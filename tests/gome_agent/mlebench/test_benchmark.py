@@ -155,13 +155,13 @@ def test_validation_says_the_same_of_good_and_bad_submissions(mini, tmp_path):
 def test_an_open_runs_process_cannot_score_however_it_is_asked(mini, tmp_path, capability):
     file = write(tmp_path / "a.csv", PERFECT)
     with Worker(mini.python, capability, mini.data_dir, mini.source) as worker:
-        for name in ("score", "grade_csv", "final.score", "__class__"):
+        for name in ("score", "score_unranked", "grade_csv", "final.score", "__class__"):
             with pytest.raises(BenchmarkError, match=f"knows no `{name}`"):
                 worker.ask(name, competition="coins", submission=str(file))
         with pytest.raises(BenchmarkError, match="TypeError"):
             worker.ask("competitions", split="all", capability="final")
-    assert "score" not in _worker.OPERATIONS[capability]
-    assert set(_worker.OPERATIONS["final"]) == {"score"}
+    assert not {"score", "score_unranked"} & {*_worker.OPERATIONS[capability]}
+    assert set(_worker.OPERATIONS["final"]) == {"score", "score_unranked", "absent"}
 
 
 def test_a_closed_run_is_graded(mini, tmp_path):

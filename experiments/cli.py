@@ -113,6 +113,12 @@ def run(
     benchmark: Annotated[
         str, typer.Option(help="Folder in which MLE-bench is installed, if not the usual one.")
     ] = "",
+    data_dir: Annotated[
+        str, typer.Option(help="Prepared data of MLE-bench, if not those of the installation.")
+    ] = "",
+    no_facts: Annotated[
+        bool, typer.Option("--no-facts", help="Tell only what MLE-bench's descriptions say.")
+    ] = False,
     replay: Annotated[
         Path | None,
         typer.Option(help="A run to decide again from its journal: no model, no scripts."),
@@ -148,6 +154,8 @@ def run(
         gpus=gpus,
         gpu_slots=gpu_slots,
         benchmark=benchmark,
+        data_dir=os.path.abspath(data_dir) if data_dir else "",
+        facts=not no_facts,
     )
     resume_cli.end(display.run(config, out))
 

@@ -43,7 +43,7 @@ from optimizers.budget import Spent, parse_budget
 JOURNAL = "journal.sqlite"
 STEPS = "steps"
 NO_GPUS = "none"
-WHERE = ("python", "sandbox", "gpus", "gpu_slots", "benchmark", "workers")
+WHERE = ("python", "sandbox", "gpus", "gpu_slots", "benchmark", "data_dir", "workers")
 """Settings that decide where a run goes on, not what it does: they may change when it does."""
 
 
@@ -92,6 +92,10 @@ class RunConfig:
     """Scripts on one GPU at once."""
     benchmark: str = ""
     """Folder in which MLE-bench is installed, for tasks of it; the usual one if empty."""
+    data_dir: str = ""
+    """Prepared data of MLE-bench; those of the installation if empty."""
+    facts: bool = True
+    """Whether prompts tell what is known of a competition beyond the benchmark's description."""
 
     @property
     def slots(self) -> GpuSlots | None:
@@ -232,7 +236,8 @@ class _Plan:
     @classmethod
     def of(cls, config: RunConfig, task: Task | None = None) -> _Plan:
         benchmark = Path(config.benchmark) if config.benchmark else None
-        task = task or registry.load(config.task, benchmark)
+        data_dir = Path(config.data_dir) if config.data_dir else None
+        task = task or registry.load(config.task, benchmark, data_dir, told=config.facts)
         strategy = build_strategy(config.strategy)
         _require_aggregation(strategy, config.diagnoses)
         require_blind(strategy.selector)

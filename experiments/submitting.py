@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments import costs
+from experiments.lenient import clean, listed
 from gome_agent import records
 from gome_agent.evaluator import step_folder
 from gome_agent.journal import Journal
@@ -86,7 +87,8 @@ def _submit(task: Task, result: records.Result, out: Path) -> tuple[tuple[int, .
     """Write `submission.csv`: that of the chosen step, or the average of several.
 
     Returns:
-      The steps that are in it, and why it is not the average that was wanted.
+      The steps that are in it, and why it is not the average that was wanted, or what was mended
+      in its members before.
     """
     saved = [step_folder(out / "steps", step) / "submission.csv" for step in result.submitted]
     if len(saved) > 1:
@@ -102,7 +104,7 @@ def _submit(task: Task, result: records.Result, out: Path) -> tuple[tuple[int, .
             for number, step in enumerate(result.submitted[1:], start=2):
                 script = scripts[step]
                 (out / f"member_{number}.py").write_text(script, encoding="utf-8")
-            return result.submitted, ""
+            return result.submitted, _mended(result)
     else:
         note = ""
     if saved[0].is_file():
@@ -111,6 +113,13 @@ def _submit(task: Task, result: records.Result, out: Path) -> tuple[tuple[int, .
         gone = f"the submission of step {result.submitted[0]} is gone: run `best_solution.py` again"
         note = "; ".join(filter(None, (note, gone)))
     return result.submitted[:1], note
+
+
+def _mended(result: records.Result) -> str:
+    """What was said of the submissions that are averaged: ranks and probabilities do not mix."""
+    notes = {step.step: listed(step.solution.feedback.get("submission")) for step in result.steps}
+    told = [f"step {step}: {clean(str(note))}" for step in result.submitted for note in notes[step]]
+    return f"averaged after mending: {' '.join(told)}" if told else ""
 
 
 def _remeasured(found: records.Fresh, metric: Metric) -> dict[str, Any]:
@@ -145,7 +154,12 @@ def grade(out: Path) -> dict[str, Any]:
     if summary["submission"] is None:
         raise FileNotFoundError(f"the run in `{out}` found no valid solution: nothing to grade")
     benchmark = summary.get("benchmark")
-    task = registry.load(summary["task"], Path(benchmark) if benchmark else None)
+    data_dir = summary.get("data_dir")
+    task = registry.load(
+        summary["task"],
+        Path(benchmark) if benchmark else None,
+        Path(data_dir) if data_dir else None,
+    )
     summary["held_out"] = asdict(task.grade(out / summary["submission"]))
     draft = step_folder(out / "steps", summary["first_draft_step"]) / "submission.csv"
     if draft.is_file():

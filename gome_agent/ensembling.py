@@ -40,7 +40,9 @@ def write_average(task: Task, members: Sequence[Path], to: Path) -> None:
     else:
         average = _mean(predictions, facts.rows_sum_to_one)
     whole = tables[0].assign(**{name: average[name].to_numpy() for name in average})
-    whole.reset_index()[list(facts.submission_columns)].to_csv(to, index=False)
+    # A field is quoted if it has a character of the line's end: a lone \r would end a row unquoted.
+    table = whole.reset_index()[list(facts.submission_columns)]
+    table.to_csv(to, index=False, lineterminator="\r\n")
     try:
         task.check(to)
     except InvalidSubmission as error:

@@ -18,7 +18,8 @@ import typer
 from experiments.mlebench import grid_cli
 
 if TYPE_CHECKING:
-    from gome_agent.tasks.mlebench.benchmark import Benchmark
+    from gome_agent.tasks.mlebench.benchmark import Benchmark, Rollouts
+    from gome_agent.tasks.mlebench.data_only import DataOnly
 
 app = typer.Typer(
     name="mlebench",
@@ -73,7 +74,7 @@ def info(
     python: Python = None,
 ) -> None:
     """Say what may be known of a competition while a run is open."""
-    with _benchmark(source, data_dir, home, python).rollout() as rollout:
+    with _rollout(source, data_dir, home, python) as rollout:
         _print(asdict(rollout.info(competition)))
 
 
@@ -87,7 +88,7 @@ def validate(
     python: Python = None,
 ) -> None:
     """Say whether a submission could be graded, never how well it does."""
-    with _benchmark(source, data_dir, home, python).rollout() as rollout:
+    with _rollout(source, data_dir, home, python) as rollout:
         validity = rollout.validate(competition, file)
     _print({"competition": competition, "submission": file, **asdict(validity)})
     raise typer.Exit(0 if validity.valid else 1)
@@ -97,6 +98,13 @@ def validate(
 def score(
     competition: Competition,
     file: Submission,
+    shipped_thresholds: Annotated[
+        bool,
+        typer.Option(
+            "--shipped-thresholds",
+            help="If the leaderboard is absent, judge by thresholds of ours; marked as such.",
+        ),
+    ] = False,
     source: Source = "",
     data_dir: DataDir = None,
     home: Home = None,
@@ -106,7 +114,10 @@ def score(
     from gome_agent.closing import closed_around
 
     benchmark = _benchmark(source, data_dir, home, python)
-    with closed_around(file) as proof, benchmark.final(proof) as final:
+    with (
+        closed_around(file) as proof,
+        benchmark.final(proof, shipped_thresholds=shipped_thresholds) as final,
+    ):
         report = final.score(competition, file)
     _print(report.model_dump(mode="json"))
     raise typer.Exit(0 if report.valid_submission else 1)
@@ -182,6 +193,21 @@ def _benchmark(
     found = Benchmark.load(home)
     data_dir = data_dir.absolute() if data_dir else found.data_dir
     return Benchmark(found.home, python or found.python, found.source, found.commit, data_dir)
+
+
+def _rollout(
+    source: str, data_dir: Path | None, home: Path | None, python: Path | None
+) -> Rollouts | DataOnly:
+    """What an open run may ask, also of prepared data alone.
+
+    Raises:
+      BenchmarkError: there is no installation, and neither a clone nor data were named.
+    """
+    from gome_agent.tasks.mlebench import data_only
+
+    if source or python:
+        return _benchmark(source, data_dir, home, python).rollout()
+    return data_only.rollout(home, data_dir)
 
 
 def _chosen(

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gome_agent.tasks.mlebench.base import BenchmarkError, Competition, Validity
+from gome_agent.tasks.mlebench.samples import published
 
 PRIVATE = Path("/private")
 """Where the container has the answers, readable for root only."""
@@ -47,19 +48,20 @@ class ContainerRollout:
                 f"there is no `{description}`: is this the container of a competition, with its "
                 "public data mounted?"
             )
-        text = description.read_text(encoding="utf-8")
+        rules = ""
         if self.instructions.is_file():
-            rules = self.instructions.read_text(encoding="utf-8")
-            text = f"{text}\n\n# {_HEADING}\n\n{_OURS}\n\n{rules}"
+            told = self.instructions.read_text(encoding="utf-8")
+            rules = f"# {_HEADING}\n\n{_OURS}\n\n{told}"
         return Competition(
             id=self.id,
             name=self.id,
-            description=text,
+            description=description.read_text(encoding="utf-8"),
             public=self.data,
-            sample=_sample(self.id, self.data),
+            sample=published(self.id, self.data),
             sealed=(PRIVATE,) if PRIVATE.exists() else (),
             teams=0,
             lower_is_better=None,
+            rules=rules,
         )
 
     def validate(self, competition: str, submission: Path) -> Validity:
@@ -85,23 +87,6 @@ class ContainerRollout:
     def _require(self, competition: str) -> None:
         if competition != self.id:
             raise BenchmarkError(f"this container is for `{self.id}`, not `{competition}`")
-
-
-def _sample(competition: str, data: Path) -> Path | None:
-    """The sample submission, by what is known of the competition or by its name."""
-    from gome_agent.tasks.mlebench import facts
-
-    known = facts.load(competition)
-    if known is not None:
-        path = data / known.sample
-        return path if path.is_file() else None
-    names = sorted(path for path in data.iterdir() if path.is_file())
-    like = [path for path in names if _squeezed(path.name).startswith("samplesubmission")]
-    return next((path for path in like if path.suffix == ".csv"), next(iter(like), None))
-
-
-def _squeezed(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
 
 
 def put(source: Path, target: Path) -> None:

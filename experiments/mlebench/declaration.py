@@ -130,6 +130,11 @@ def _how(found: Results, out: Path, hardware: str) -> Iterator[str]:
         "open run can ask the benchmark only whether a submission is valid, and is graded after it "
         "was closed. What is submitted was chosen by validation on training data."
     )
+    if grid.facts:
+        yield (
+            "Prompts tell, beyond the benchmark's descriptions, how its graders read a submission "
+            "and which known leaks are forbidden: hints from the benchmark's code, not from scores."
+        )
     yield from _order(found, out, told)
     for name, gaps in sorted({k: v for each in told for k, v in each.sandboxes.items()}.items()):
         yield f"Scripts ran in the sandbox `{name}`. Not covered by it: {' '.join(gaps)}"

@@ -64,6 +64,10 @@ class Grid(BaseModel):
     sandbox: str = ""
     benchmark: str = ""
     """Home of the benchmark; the usual place if empty."""
+    data_dir: str = ""
+    """Prepared data; those of the installation if empty."""
+    facts: bool = True
+    """Whether prompts tell what is known of a competition beyond the benchmark's description."""
     gpus: str = ""
     gpu_slots: Annotated[int, Field(ge=1)] = 1
     """Scripts at once on one card."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -61,6 +63,14 @@ def run(
     ] = "",
     gpu_slots: Annotated[int, typer.Option(min=1, help="Scripts at once on one card.")] = 1,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at once, each a process.")] = 1,
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="Prepared data; without an installation they can be run, not graded."),
+    ] = None,
+    no_facts: Annotated[
+        bool,
+        typer.Option("--no-facts", help="Tell runs only what the benchmark's descriptions say."),
+    ] = False,
     home: Home = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be run, how long, how large.")
@@ -70,12 +80,13 @@ def run(
     from experiments.mlebench import showing
     from experiments.mlebench.grid import LEVELS, make
     from experiments.spec import split as parts
+    from gome_agent.tasks.mlebench import data_only
     from optimizers.budget import parse_budget
 
     if bool(split) == bool(competitions):
         raise typer.BadParameter("give --split or --competitions", param_hint="--split")
     names = tuple(name.strip() for name in competitions.split(",") if name.strip())
-    with _benchmark(home).rollout() as rollout:
+    with data_only.rollout(home, data_dir) as rollout:
         grid = make(
             competitions=names or rollout.competitions(split),
             strategies=parts(strategy),
@@ -96,6 +107,8 @@ def run(
             gpu_slots=gpu_slots,
             jobs=jobs,
             benchmark="" if home is None else str(home.resolve()),
+            data_dir="" if data_dir is None else str(data_dir.resolve()),
+            facts=not no_facts,
         )
         data_bytes = showing.require_prepared(grid, rollout)
     status = showing.run(grid, out, data_bytes, dry_run=dry_run)
@@ -108,15 +121,25 @@ def grade(
     finished_only: Annotated[
         bool, typer.Option("--finished-only", help="Although other runs are not finished.")
     ] = False,
+    shipped_thresholds: Annotated[
+        bool,
+        typer.Option(
+            "--shipped-thresholds",
+            help="Where a leaderboard is absent, judge by thresholds of ours; marked as such.",
+        ),
+    ] = False,
     home: Home = None,
 ) -> None:
     """Grade finished runs on the held-out answers; status 1 if the graders failed on some."""
     from experiments.mlebench import showing
     from experiments.mlebench.grid import load
 
-    saved = load(out).benchmark
-    benchmark = _benchmark(home or (Path(saved) if saved else None))
-    status = showing.grade(out, benchmark.final, finished_only)
+    grid = load(out)
+    benchmark = _benchmark(home or (Path(grid.benchmark) if grid.benchmark else None))
+    if grid.data_dir:
+        benchmark = replace(benchmark, data_dir=Path(grid.data_dir))
+    final_of = partial(benchmark.final, shipped_thresholds=shipped_thresholds)
+    status = showing.grade(out, final_of, finished_only)
     if status:
         raise typer.Exit(status)
 

@@ -129,5 +129,11 @@ def _require(found: Results, to: Path, pad_missing: bool) -> None:
         )
     if len(found.missing) == len(found.rows):
         raise GridError("no run is graded: there is nothing to declare")
+    graded = [row.graded.report for row in found.rows if row.graded is not None]
+    if ours := [report.competition_id for report in graded if report.shipped_thresholds]:
+        raise GridError(
+            f"{len(ours)} grades (first: {ours[0]}) are by shipped thresholds, not by the "
+            "benchmark: fetch its leaderboards (git lfs pull), delete the grades and grade again"
+        )
     if to.exists() and (not to.is_dir() or any(to.iterdir())):
         raise GridError(f"`{to}` is not empty: the benchmark wants one report a run group")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from experiments.mlebench.grades import THRESHOLDS
 from experiments.mlebench.grid import GridError
@@ -25,10 +26,11 @@ def reports(found: Results, now: datetime) -> dict[str, Report]:
 
 def _report(found: Results, competition: str, now: datetime) -> Report:
     thresholds, lower = _thresholds(found, competition)
+    needed: Any = {f"{name}_threshold": value for name, value in thresholds.items()}
     return Report(
         competition_id=competition,
         score=None,
-        **{f"{name}_threshold": value for name, value in thresholds.items()},
+        **needed,
         any_medal=False,
         gold_medal=False,
         silver_medal=False,

@@ -87,6 +87,12 @@ def _rates(found: Results, pad_missing: bool) -> Section:
                 f"{level}: {here} of the split's {all_} competitions were run; not comparable with "
                 "numbers of the whole split."
             )
+    graded = [row.graded.report for row in found.rows if row.graded is not None]
+    if ours := sum(report.shipped_thresholds for report in graded):
+        notes.append(
+            f"Medals of {ours} runs were judged by thresholds that come with gome, not by the "
+            "benchmark, whose leaderboards were absent."
+        )
     if pad_missing and found.missing:
         notes.append(f"{len(found.missing)} runs without a grade count as no medal.")
     elif dropped := _incomplete(found):

@@ -229,10 +229,11 @@ def beginning(grid: Grid, cell: Cell, folder: Path) -> list[str]:
         "--gpus": grid.gpus,
         "--gpu-slots": grid.gpu_slots,
         "--benchmark": grid.benchmark,
+        "--data-dir": grid.data_dir,
         "--out": folder,
     }
     options = [word for name, value in told.items() if value != "" for word in (name, str(value))]
-    return [*_GOME, "run", cell.task, *options]
+    return [*_GOME, "run", cell.task, *options, *(() if grid.facts else ("--no-facts",))]
 
 
 def resuming(grid: Grid, folder: Path) -> list[str]:

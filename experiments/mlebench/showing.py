@@ -139,6 +139,8 @@ def grade(out: Path, final_of: FinalOf, finished_only: bool = False) -> int:
         report = graded.report
         score = "no valid submission" if report.score is None else f"{report.score:.5f}"
         CONSOLE.print(escape(f"{cell}: {score}, {grades.medal(report) or 'no medal'}"))
+        if report.shipped_thresholds:
+            CONSOLE.print("  not the benchmark's medal: its leaderboard is absent, ours was used")
 
     def on_failed(failure: Failure) -> None:
         CONSOLE.print(f"[yellow]{escape(f'{failure.cell}: {failure.sentence}')}[/]")

@@ -175,6 +175,22 @@ def test_members_that_do_not_fit_leave_the_best_and_a_note(tmp_path, monkeypatch
     assert not (out / "member_2.py").exists()
 
 
+def test_what_was_mended_in_a_member_is_told_of_the_average(tmp_path, monkeypatch):
+    """A column of ranks is averaged with probabilities only where a reader sees it."""
+
+    def repair(task, path):
+        mends.append(path)
+        return ("`y` was replaced by its column's ranks.",) if len(mends) == 2 else ()
+
+    mends: list[Path] = []
+    monkeypatch.setattr(BundledTask, "repair", repair, raising=False)
+    summary = execute("housing", "ensemble(members=3)", tmp_path / "run")
+    assert summary["averaged_steps"] == [1, 2, 0]
+    assert summary["selector_note"] == (
+        "averaged after mending: step 1: `y` was replaced by its column's ranks."
+    )
+
+
 def test_a_selector_that_reads_the_answers_leaves_nothing(tmp_path):
     with pytest.raises(SelectorError, match="gome grade"):
         execute("digits", "oracle_on_test", tmp_path / "run")

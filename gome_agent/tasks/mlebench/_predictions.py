@@ -13,6 +13,8 @@ from gome_agent.tasks.mlebench.facts import CompetitionFacts
 
 ROUNDING = 1e-6
 """How far beyond its bounds a number is taken for one that was rounded, and clipped."""
+_LAST_DIGITS = 1e-12
+"""Closer than this, different numbers may be the same one computed in two ways."""
 SUM_BAND = 0.05
 """How far from 1 a row of probabilities may sum and be scaled: rounding to 4 decimals or float16
 shifts 120 classes by less; what is farther off is no distribution."""
@@ -97,22 +99,34 @@ def _bounded(
         return values
     where = f"`{names[column]}` is {values[row, column]:g} in row {row + 1}"
     if facts.by_rank:
+        clips = [_clips(values[:, j], inside[:, j]) for j in range(len(names))]
+    else:
+        clips = [beyond[row, column] <= ROUNDING]
+    if all(clips):
+        mended.did(f"Some numbers are beyond their bounds by {beyond[row, column]:.1g}", "clipped")
+        return inside
+    if facts.by_rank:
         mended.did(
             f"{where}, and must lie in [0, 1]",
             "replaced by its column's ranks, scaled to [0, 1], which have the same AUC",
         )
-        outside = beyond.max(axis=0) > 0
-        ranked = [_ranks(values[:, j]) if out else values[:, j] for j, out in enumerate(outside)]
-        return np.column_stack(ranked)
-    if beyond[row, column] <= ROUNDING:
-        mended.did(f"Some numbers are beyond their bounds by {beyond[row, column]:.1g}", "clipped")
-        return inside
+        mixed = [inside[:, j] if clip else _ranks(values[:, j]) for j, clip in enumerate(clips)]
+        return np.column_stack(mixed)
     if high is None:
         raise InvalidSubmission(f"{where}; `{facts.metric}` needs at least {low:g}.")
     raise InvalidSubmission(
         f"{where}; `{facts.metric}` needs probabilities from {low:g} to {high:g}. If these are "
         f"logits, write their sigmoid or softmax."
     )
+
+
+def _clips(column: np.ndarray, inside: np.ndarray) -> bool:
+    """Whether clipping a column leaves its order, but for the last digits."""
+    beyond = np.abs(column - inside).max()
+    if beyond <= _LAST_DIGITS:
+        # A column that is all within the last digits holds nothing else.
+        return bool(np.ptp(column) > _LAST_DIGITS or not beyond)
+    return bool(beyond <= ROUNDING and len(np.unique(inside)) == len(np.unique(column)))
 
 
 def _ranks(column: np.ndarray) -> np.ndarray:

@@ -52,10 +52,10 @@ def _competition(data_dir, name):
 
 
 def _leaderboard(competition):
-    """State (`ok`, `pointer`, `missing`, `unreadable`), rows, and which way is better."""
+    """State (`ok`, `pointer`, `missing`, `unreadable`), rows, which way is better, thresholds."""
     from mlebench.data import get_leaderboard  # pyright: ignore[reportAttributeAccessIssue]
 
-    unusable = {"teams": 0, "lower_is_better": None}
+    unusable = {"teams": 0, "lower_is_better": None, "thresholds": None}
     path = Path(competition.leaderboard)
     if not path.is_file():
         return {"state": "missing", **unusable}
@@ -67,11 +67,19 @@ def _leaderboard(competition):
         if not table["score"].astype(float).notna().all():
             raise ValueError("a score is missing")
         lower = bool(competition.grader.is_lower_better(table))
+        ranks = competition.grader.rank_score(None, table)
+        thresholds = {name: float(ranks[f"{name}_threshold"]) for name in _THRESHOLDS}
     except Exception:
         return {"state": "unreadable", **unusable}
-    return {"state": "ok", "teams": len(table), "lower_is_better": lower}
+    return {
+        "state": "ok",
+        "teams": len(table),
+        "lower_is_better": lower,
+        "thresholds": thresholds,
+    }
 
 
+_THRESHOLDS = ("gold", "silver", "bronze", "median")
 _LEADERBOARD = {
     "pointer": "is a Git LFS pointer, not the table: run `git lfs pull` in the clone of MLE-bench",
     "missing": "does not exist: `git checkout` it in the clone of MLE-bench, then `git lfs pull`",
@@ -111,19 +119,9 @@ def _require_prepared(competition):
 
 
 def _public_sample(competition):
-    """The sample within the public folder: the benchmark's, or the copy that is published."""
+    """The benchmark's sample; `None` if it is private, which it is of some that are published."""
     public, sample = competition.public_dir, competition.sample_submission
-    if sample.is_relative_to(public):
-        return sample
-    # Some tasks name a sample in the private folder, and publish it (mostly compressed) as well.
-    copies = [
-        path
-        for path in sorted(public.iterdir())
-        if path.is_file()
-        and ".csv" in path.name.lower()
-        and "samplesubmission" in path.name.lower().replace("_", "")
-    ]
-    return copies[0] if len(copies) == 1 else None
+    return sample if sample.is_relative_to(public) else None
 
 
 def _sealed(competition):
@@ -218,13 +216,34 @@ def _one_line(message):
 def score(data_dir, competition, submission):
     from mlebench.grade import grade_csv
 
-    found = _competition(data_dir, competition)
-    if not (_is_filled(found.private_dir) and found.answers.is_file()):
-        _require_prepared(found)
+    found = _to_be_graded(data_dir, competition)
     state = _leaderboard(found)["state"]
     if state != "ok":
         raise Refused(f"the leaderboard of `{competition}` {_LEADERBOARD[state]}")
     return grade_csv(Path(submission), found).to_dict()
+
+
+def absent(data_dir, competition):
+    """Whether the leaderboard is not there, or a pointer; one that is damaged is not absent."""
+    return _leaderboard(_competition(data_dir, competition))["state"] in ("missing", "pointer")
+
+
+def score_unranked(data_dir, competition, submission):
+    """The grader's score without a leaderboard to rank it on, as `grade_csv` comes by it."""
+    from mlebench.utils import load_answers, read_csv
+
+    found, path = _to_be_graded(data_dir, competition), Path(submission)
+    exists, value = path.is_file() and path.suffix.lower() == ".csv", None
+    if exists:
+        value = found.grader(read_csv(path), load_answers(found.answers))
+    return {"submission_exists": exists, "score": None if value is None else float(value)}
+
+
+def _to_be_graded(data_dir, name):
+    found = _competition(data_dir, name)
+    if not (_is_filled(found.private_dir) and found.answers.is_file()):
+        _require_prepared(found)
+    return found
 
 
 # -- what is asked of an installation -------------------------------------------------------------
@@ -256,6 +275,7 @@ def inventory(data_dir, competitions):
         found[name] = {
             "leaderboard": leaderboard["state"],
             "teams": leaderboard["teams"],
+            "thresholds": leaderboard["thresholds"],
             "lacking": _lacking(competition),
             "begun": any(path.is_dir() for path in (*prepared, competition.raw_dir)),
             "archive": any(folder.glob("*.zip")),
@@ -265,7 +285,7 @@ def inventory(data_dir, competitions):
 
 OPERATIONS = {
     "rollout": {"competitions": competitions, "info": info, "validate": validate},
-    "final": {"score": score},
+    "final": {"score": score, "absent": absent, "score_unranked": score_unranked},
     "doctor": {"about": about, "inventory": inventory, "competitions": competitions},
 }
 

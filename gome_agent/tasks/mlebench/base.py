@@ -6,9 +6,16 @@ import math
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, field_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    field_serializer,
+    model_serializer,
+)
 
 PREFIX = "mlebench:"
 """Task names are `mlebench:COMPETITION`, e.g. `mlebench:spooky-author-identification`."""
@@ -36,6 +43,8 @@ class Competition:
     """Rows of the leaderboard; 0 if it is absent or not materialised."""
     lower_is_better: bool | None
     """As the benchmark infers it from the leaderboard; `None` without one."""
+    rules: str = ""
+    """What holds beyond the description, as Markdown; never cut."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,14 @@ class Report(BaseModel):
     is_lower_better: bool
     created_at: datetime
     submission_path: str
+    shipped_thresholds: bool = False
+    """Whether medals were judged by thresholds that we ship, for want of a leaderboard: then it is
+    not the benchmark's report, and says so wherever it is written."""
+
+    @model_serializer(mode="wrap")
+    def _marked(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        told = written(self)
+        return {key: told[key] for key in told if key != "shipped_thresholds" or told[key]}
 
     @field_serializer("score", when_used="json")
     def _as_json(self, score: float | None) -> float | str | None:

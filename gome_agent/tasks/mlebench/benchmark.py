@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from gome_agent.closing import Closed
 from gome_agent.tasks.mlebench.base import BenchmarkError, Competition, Report, Validity
 from gome_agent.tasks.mlebench.client import Worker
+from gome_agent.tasks.mlebench.judging import Unranked, judged
+from gome_agent.tasks.mlebench.samples import published
 
 SPLITS = Path(__file__).with_name("splits.json")
 INSTALLATION = "installation.json"
@@ -46,6 +48,10 @@ class _Installation(BaseModel):
     data_dir: Path
 
 
+class NotInstalled(BenchmarkError):
+    """There is no record of an installation."""
+
+
 @dataclass(frozen=True)
 class Benchmark:
     """Where the benchmark is. Making one starts nothing and checks nothing."""
@@ -65,16 +71,18 @@ class Benchmark:
         """The installation that `gome mlebench install` made.
 
         Raises:
-          BenchmarkError: there is none, or its record is damaged.
+          NotInstalled: there is none.
+          BenchmarkError: its record is damaged.
         """
         home = home or default_home()
         path = home / INSTALLATION
         try:
             told = _Installation.model_validate_json(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise BenchmarkError(
+            raise NotInstalled(
                 f"MLE-bench is not installed in `{home}`: run `gome mlebench install SOURCE`, "
-                "where SOURCE is a clone, a git URL, or a Python that has it"
+                "where SOURCE is a clone, a git URL, or a Python that has it; or name data that "
+                "are prepared by --data-dir, to run without grading"
             ) from None
         except (ValidationError, UnicodeDecodeError) as error:
             raise BenchmarkError(
@@ -99,9 +107,16 @@ class Benchmark:
         worker = Worker(self.python, "rollout", self.data_dir, self.source, VALIDATION_SECONDS)
         return Rollouts(worker)
 
-    def final(self, closed: Closed) -> Grading:
-        """Grading of runs that are over; use as a context manager, or close it."""
-        return Grading(Worker(self.python, "final", self.data_dir, self.source), closed)
+    def final(self, closed: Closed, *, shipped_thresholds: bool = False) -> Grading:
+        """Grading of runs that are over; use as a context manager, or close it.
+
+        Args:
+          closed: proof that they are.
+          shipped_thresholds: where a leaderboard is absent, judge by what we ship; see
+            `judging.judged`.
+        """
+        worker = Worker(self.python, "final", self.data_dir, self.source)
+        return Grading(worker, closed, shipped_thresholds)
 
     def doctor(self) -> Worker:
         """State of the installation and of the data; no answers, no grading."""
@@ -129,6 +144,8 @@ class Rollouts:
 
     def info(self, competition: str) -> Competition:
         found = _checked(Competition, self._worker.ask("info", competition=competition))
+        if found.sample is None:  # or private, while a copy of it is published
+            found = replace(found, sample=published(competition, found.public))
         if found.sample is not None and not found.sample.is_relative_to(found.public):
             raise BenchmarkError(f"the sample of `{competition}` is not public: {found.sample}")
         return found
@@ -144,8 +161,8 @@ class Rollouts:
 class Grading:
     """A `Final`: grades what lies in runs that are held closed, while they are."""
 
-    def __init__(self, worker: Worker, closed: Closed) -> None:
-        self._worker, self._closed = worker, closed
+    def __init__(self, worker: Worker, closed: Closed, shipped_thresholds: bool = False) -> None:
+        self._worker, self._closed, self._shipped = worker, closed, shipped_thresholds
 
     def __enter__(self) -> Grading:
         return self
@@ -165,6 +182,9 @@ class Grading:
           BenchmarkError: as `Final.score`.
         """
         path = str(self._closed.require(submission))
+        if self._shipped and self._worker.ask("absent", competition=competition):
+            told = self._worker.ask("score_unranked", competition=competition, submission=path)
+            return judged(competition, path, _checked(Unranked, told))
         return _checked(Report, self._worker.ask("score", competition=competition, submission=path))
 
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from gome_agent.tasks.mlebench.base import BenchmarkError, Competition, Validity
-from gome_agent.tasks.mlebench.benchmark import shipped_split
+from gome_agent.tasks.mlebench.benchmark import (
+    Benchmark,
+    NotInstalled,
+    Rollouts,
+    shipped_split,
+)
+from gome_agent.tasks.mlebench.samples import published
 
-SAMPLES = {
-    "denoising-dirty-documents": "sampleSubmission.csv",
-    "detecting-insults-in-social-commentary": "sample_submission_null.csv",
-    "random-acts-of-pizza": "sampleSubmission.csv",
-    "text-normalization-challenge-english-language": "en_sample_submission_2.csv.zip",
-    "text-normalization-challenge-russian-language": "ru_sample_submission_2.csv.zip",
-    "the-icml-2013-whale-challenge-right-whale-redux": "sampleSubmission.csv",
-}
-"""Public samples of MLE-bench Lite that are not called `sample_submission.csv`."""
 NOT_CHECKED = (
     "Not checked by the benchmark, which is not installed: only the sample can be compared."
 )
@@ -24,7 +22,7 @@ NOT_CHECKED = (
 class DataOnly:
     """A `Rollout` that knows what the prepared data tell, for MLE-bench Lite.
 
-    There is no `Final` to it. Use as a context manager or not; it holds nothing.
+    Nothing can be graded with it. Use as a context manager or not; it holds nothing.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -52,14 +50,13 @@ class DataOnly:
                 f"no prepared data of `{competition}` in `{self._data_dir}` (no description.md in "
                 f"`{public}`): prepare them by `gome mlebench prepare`, or name another folder"
             )
-        sample = public / SAMPLES.get(competition, "sample_submission.csv")
         hidden = (folder / "prepared" / "private", folder / "raw", *sorted(folder.glob("*.zip")))
         return Competition(
             id=competition,
             name=competition,
             description=(public / "description.md").read_text(encoding="utf-8"),
             public=public,
-            sample=sample if sample.is_file() else None,
+            sample=published(competition, public),
             sealed=tuple(path for path in hidden if path.exists()),
             teams=0,
             lower_is_better=None,
@@ -71,11 +68,22 @@ class DataOnly:
             return Validity(False, f"There is no file `{submission}`.")
         return Validity(True, NOT_CHECKED)
 
-    def final(self) -> None:
-        """
-        Raises:
-          BenchmarkError: always; nothing can be graded without the benchmark.
-        """
-        raise BenchmarkError(
-            "nothing can be graded without MLE-bench: run `gome mlebench install SOURCE`"
-        )
+
+def rollout(home: Path | None = None, data_dir: Path | None = None) -> Rollouts | DataOnly:
+    """What an open run may ask: of an installation, or of prepared data if there is none.
+
+    Args:
+      home: folder of the installation; the usual one if not given.
+      data_dir: prepared data, if not those of the installation.
+
+    Raises:
+      NotInstalled: there is no installation, and no data were named.
+      BenchmarkError: its record is damaged.
+    """
+    try:
+        found = Benchmark.load(home)
+    except NotInstalled:
+        if data_dir is None:
+            raise
+        return DataOnly(data_dir)
+    return (found if data_dir is None else replace(found, data_dir=data_dir.absolute())).rollout()

@@ -66,12 +66,26 @@ class CompetitionFacts(_Record):
     sample: str
     """Name of the sample submission in the public folder."""
     traps: tuple[str, ...] = ()
-    """What costs medals, a sentence each, as a prompt may say it."""
+    """What is easily done wrong, a sentence each, as a prompt may say it; nothing of medals, for
+    thresholds are taken from held-out scores."""
     leaks: tuple[str, ...] = ()
     """Where answers can be had, a sentence each: told so that they are not used."""
     raw_gb: PositiveFloat
     """Size of the download."""
     teams: NonNegativeInt
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """How the grader reads a submission where that surprises, a sentence each."""
+        told = (
+            (self.rows_by_position, "Ids are ignored and rows are compared by position."),
+            (self.columns_by_position, "Columns are compared by position, not by name."),
+            (
+                self.refuses_extra_columns,
+                "A column that is not in the sample submission makes the whole file invalid.",
+            ),
+        )
+        return tuple(sentence for holds, sentence in told if holds)
 
     @property
     def by_rank(self) -> bool:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gome_agent.tasks.mlebench import facts
 from gome_agent.tasks.mlebench.base import BenchmarkError
 from gome_agent.tasks.mlebench.benchmark import Benchmark
 from gome_agent.tasks.mlebench.environment import pins
-from gome_agent.tasks.mlebench.sizes import GIGABYTES, needed
+from gome_agent.tasks.mlebench.sizes import gigabytes, needed
 
 FIRST_PAGE = 20
 """Rows of a leaderboard that was downloaded anew: Kaggle's interface gives its first page."""
@@ -61,6 +62,7 @@ def preflight(
         Finding("benchmark", True, f"{about['path']} {benchmark.commit}".strip()),
         packages(about["versions"], pins()),
         leaderboards(inventory),
+        thresholds(inventory),
         data(inventory),
         kaggle_client(about["versions"]["kaggle"], wanted=bool(unprepared)),
         kaggle_credentials(environ, user, wanted=bool(unprepared)),
@@ -101,6 +103,19 @@ def leaderboards(inventory: Mapping[str, Any]) -> Finding:
         fix = "restore them in the clone by `git checkout` and `git lfs pull`"
         return Finding("leaderboards", False, f"{what}so that all thresholds are wrong", fix)
     return Finding("leaderboards", True, f"{len(inventory)} are whole")
+
+
+def thresholds(inventory: Mapping[str, Any]) -> Finding:
+    """Whether leaderboards that are there give the medal thresholds that we know of them."""
+    there = {name: told["thresholds"] for name, told in inventory.items() if told["thresholds"]}
+    known = {name: found for name, found in there.items() if facts.thresholds(name)}
+    wrong = {name: facts.cross_check(name, **found) for name, found in known.items()}
+    wrong = {name: told for name, told in wrong.items() if told}
+    if wrong:
+        first = next(iter(wrong.values()))[0]
+        fix = "restore the leaderboards in the clone by `git checkout` and `git lfs pull`"
+        return Finding("thresholds", False, f"differs for {_some(list(wrong))}: {first}", fix)
+    return Finding("thresholds", True, f"{len(known)} leaderboards give those that are known")
 
 
 def data(inventory: Mapping[str, Any]) -> Finding:
@@ -161,7 +176,7 @@ def _of_the_old_kind(check: str, key: object, where: str, fix: str) -> Finding:
 def disk(unprepared: Iterable[str], free: float) -> Finding:
     """Whether there is room for the data that are not prepared yet, in GB."""
     names = list(unprepared)
-    most, unknown = needed(names), [name for name in names if name not in GIGABYTES]
+    most, unknown = needed(names), [name for name in names if gigabytes(name) is None]
     but = f", and the unknown size of {_some(unknown)}" if unknown else ""
     message = f"{free:.0f} GB are free, at most {most:.1f} GB are needed{but}"
     fix = "" if free > most else "free some, or name another disk by --data-dir"

@@ -14,7 +14,7 @@ from gome_agent.tasks.mlebench.benchmark import Benchmark
 from gome_agent.tasks.mlebench.client import environment
 from gome_agent.tasks.mlebench.environment import KAGGLE, add
 from gome_agent.tasks.mlebench.preflight import disk, free_gigabytes
-from gome_agent.tasks.mlebench.sizes import GIGABYTES, download
+from gome_agent.tasks.mlebench.sizes import download, gigabytes
 
 Outcome = Literal["already", "prepared", "failed"]
 _RULES = "You must accept"
@@ -63,7 +63,7 @@ def prepare(
         raise BenchmarkError(f"too little room: {room.message}; {room.fix}, or give --anyway")
     add(benchmark, [KAGGLE], told)
     for number, name in enumerate(todo, start=1):
-        told(f"{number}/{len(todo)} {name} ({GIGABYTES.get(name, '?')} GB)")
+        told(f"{number}/{len(todo)} {name} ({gigabytes(name) or '?'} GB)")
         result = _prepare_one(benchmark, name, keep_raw)
         if result.outcome == "failed":
             told(f"  failed: {result.message} (`{result.log}`)")

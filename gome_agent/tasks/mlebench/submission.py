@@ -96,8 +96,8 @@ def repair(submission: Path, sample: Path, facts: CompetitionFacts | None) -> Re
 
     Rows of unique ids are sorted as in the sample, columns are put in its order, further ones
     dropped, ids written as there; rows that sum to nearly 1 are scaled in float64; numbers beyond
-    [0, 1] become ranks where only ranks are scored. Numbers are written with all digits, beside
-    the original, which is left as it is.
+    [0, 1] are clipped if rounding explains them, and become ranks where only ranks are scored.
+    Numbers are written with all digits, beside the original, which is left as it is.
 
     Args:
       submission, sample, facts: as `check`.
@@ -111,7 +111,8 @@ def repair(submission: Path, sample: Path, facts: CompetitionFacts | None) -> Re
     if not mended.repairs:
         return Repaired(submission, notes)
     target = submission.with_name(f"{submission.stem}.repaired.csv")
-    mended.table.to_csv(target, index=False, lineterminator="\n")
+    # A field is quoted if it has a character of the line's end: a lone \r would end a row unquoted.
+    mended.table.to_csv(target, index=False, lineterminator="\r\n")
     return Repaired(target, notes)
 
 

@@ -1,8 +1,9 @@
-"""A competition of MLE-bench as the task of a run. It holds no way to a score: see `graded_by`."""
+"""A competition of MLE-bench as the task of a run. It holds no way to a score."""
 
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,14 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-from gome_agent.tasks.base import Grade, InvalidSubmission, Medal, Metric, TaskFacts
+from gome_agent.tasks.base import Grade, InvalidSubmission, Metric, TaskFacts
 from gome_agent.tasks.mlebench import facts as known, submission as submissions
-from gome_agent.tasks.mlebench.base import PREFIX, BenchmarkError, Competition, Final, Rollout
+from gome_agent.tasks.mlebench.base import PREFIX, BenchmarkError, Competition, Rollout
 from gome_agent.tasks.mlebench.facts import CompetitionFacts
 
-DESCRIPTION = 12_000
+DESCRIPTION = 20_000
 """Characters of the benchmark's description in a prompt: its head, where task, metric and form of
-the submission stand; the whole is in `input/description.md`."""
+the submission stand, and what it says of the data; the whole is in `input/description.md`. Of all
+82, five are longer, none of Lite."""
+_DATA = re.compile(r"^# *\**(?:data|dataset)\b", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,9 @@ class MleBenchTask:
 
     competition: str
     rollout: Rollout
+    told: bool = True
+    """Whether a run is told what is known beyond the benchmark's description: how the grader reads
+    a submission, traps, and leaks that are forbidden."""
 
     @cached_property
     def info(self) -> Competition:
@@ -43,29 +49,18 @@ class MleBenchTask:
     @cached_property
     def sample(self) -> Path:
         """The sample submission in the public folder: a CSV file, or a zip of one."""
-        public = self.info.public
-        if self.info.sample is not None:
-            found = [self.info.sample]
-        elif self.known is not None:
-            found = [public / self.known.sample]
-        else:
-            names = sorted(path for path in public.iterdir() if path.is_file())
-            found = [
-                path
-                for path in names
-                if "sample" in path.name.lower() and "submission" in path.name.lower()
-            ]
-        if len(found) != 1 or not found[0].is_file():
+        public, found = self.info.public, self.info.sample
+        if found is None or not found.is_file():
             raise BenchmarkError(
                 f"There is no one sample submission in the public data `{public}` of "
                 f"`{self.competition}`: prepare them again."
             )
-        if not found[0].resolve().is_relative_to(public.resolve()):
+        if not found.resolve().is_relative_to(public.resolve()):
             raise BenchmarkError(
-                f"The sample submission `{found[0]}` is not in the public data, where a program "
+                f"The sample submission `{found}` is not in the public data, where a program "
                 f"may see it."
             )
-        return found[0]
+        return found
 
     @cached_property
     def layout(self) -> submissions.Layout:
@@ -113,28 +108,22 @@ class MleBenchTask:
             classes=form.predictions if one_a_class else one.classes,
             source=_SOURCE,
             modality=one.modality,
-            notes=(*one.traps, *forbidden),
+            notes=(*one.reading, *one.traps, *forbidden) if self.told else (),
             columns=form.columns,
             rows_sum_to_one=one_a_class,
         )
 
     @cached_property
     def _description(self) -> str:
-        text = self.info.description.strip()
-        if len(text) > DESCRIPTION:
-            left = len(text) - DESCRIPTION
-            text = (
-                f"{text[:DESCRIPTION]}\n[... {left} characters left out; all of it is in "
-                f"input/description.md ...]"
-            )
-        return f"{text}\n\n{self._rules()}"
+        parts = (cut(self.info.description.strip()), self.info.rules.strip(), self._rules())
+        return "\n\n".join(part for part in parts if part)
 
     def _rules(self) -> str:
         metric, form = self.facts.metric, self.layout
         better = "higher" if metric.higher_is_better else "lower"
         shown = ",".join(form.columns if len(form.columns) <= 16 else (*form.columns[:6], "..."))
         files = ", ".join(
-            f"input/{name}" for name in (self.known.train_files if self.known else ())
+            f"input/{name}" for name in (self.known.train_files if self.known and self.told else ())
         )
         training = f" Training data: {files}." if files else ""
         return f"""## Rules of this run
@@ -215,48 +204,21 @@ class MleBenchTask:
         )
 
 
-@dataclass(frozen=True)
-class Graded:
-    """A competition whose runs are closed."""
+def cut(description: str) -> str:
+    """At most about `DESCRIPTION` characters: the head, and what is said of the data.
 
-    competition: str
-    final: Final
-    teams: int
-
-    def grade(self, submission: Path) -> Grade:
-        """The benchmark's grade; the rank is 0, for it does not report one.
-
-        Raises:
-          InvalidSubmission: the benchmark cannot grade the file.
-          BenchmarkError: the data or the leaderboard are not there.
-        """
-        report = self.final.score(self.competition, submission)
-        if report.score is None:
-            raise InvalidSubmission(f"The benchmark could not grade `{submission}`.")
-        flags: dict[Medal, bool] = {
-            "gold": report.gold_medal,
-            "silver": report.silver_medal,
-            "bronze": report.bronze_medal,
-        }
-        won: list[Medal] = [medal for medal, earned in flags.items() if earned]
-        return Grade(
-            score=report.score,
-            medal=won[0] if won else "none",
-            thresholds={
-                "gold": report.gold_threshold,
-                "silver": report.silver_threshold,
-                "bronze": report.bronze_threshold,
-                "median": report.median_threshold,
-            },
-            above_median=report.above_median,
-            rank=0,
-            teams=self.teams,
-        )
-
-
-def graded_by(task: MleBenchTask, final: Final) -> Graded:
-    """What grades the submissions of a task once its runs are closed."""
-    return Graded(task.competition, final, task.info.teams)
+    >>> cut("short")
+    'short'
+    """
+    if len(description) <= DESCRIPTION:
+        return description
+    start = next((found.start() for found in _DATA.finditer(description)), len(description))
+    half, data = DESCRIPTION // 2, len(description) - start
+    head = description[: min(start, max(half, DESCRIPTION - data))]
+    tail = description[start : start + DESCRIPTION - len(head)]
+    left = len(description) - len(head) - len(tail)
+    said = f"[... {left} characters left out; all of it is in input/description.md ...]"
+    return f"{head}\n{said}\n{tail}".rstrip()
 
 
 _SOURCE = "MLE-bench (Chan et al., 2024); the data are Kaggle's, under the competition's rules."

@@ -12,6 +12,7 @@ import pytest
 from experiments import cli
 from gome_agent.closing import JOURNAL
 from gome_agent.journal import Journal
+from gome_agent.tasks.mlebench.data_only import NOT_CHECKED
 from tests.gome_agent.mlebench import minibench
 
 PERFECT = "id,value\n8,4\n9,4.5\n10,5\n11,5.5\n"
@@ -82,6 +83,16 @@ def test_a_clone_without_an_installation(gome, installed):
     assert (status, json.loads(out)["id"]) == (0, "coins")
     status, out, _ = gome("info", "coins", *where)  # with the Python of the installation
     assert (status, json.loads(out)["id"]) == (0, "coins")
+
+
+def test_prepared_data_without_an_installation(gome, installed, tmp_path):
+    where = ["--home", tmp_path, "--data-dir", installed / "data"]
+    status, out, _ = gome("info", "coins", *where, home=False)
+    assert (status, json.loads(out)["teams"]) == (0, 0)
+    told = gome("validate", "coins", installed / "submission.csv", *where, home=False)
+    assert (told[0], json.loads(told[1])["message"]) == (0, NOT_CHECKED)
+    status, _, err = gome("score", "coins", installed / "submission.csv", *where, home=False)
+    assert (status, "MLE-bench is not installed" in err) == (2, True)
 
 
 def test_errors_are_one_line(gome, installed, tmp_path):

@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.cli import app
-from experiments.mlebench.grid import GridError
-from experiments.mlebench.running import Subprocesses
+from experiments.mlebench.grid import GridError, load
+from experiments.mlebench.running import Subprocesses, beginning
 from gome_agent.tasks.mlebench.base import BenchmarkError
 from tests.experiments.mlebench.made_up import begin, finish
 from tests.gome_agent.mlebench import minibench
@@ -82,6 +82,23 @@ def test_run_grade_report_leaderboard(home, tmp_path, runs):
     told = gome("leaderboard", out, "--to", to, "--hardware", "1 V100 GPU")
     assert told.exit_code == 0
     assert len(list((to / "runs").glob("*/*_grading_report.json"))) == 4
+
+
+def test_data_without_an_installation_and_no_facts(home, tmp_path, runs):
+    data, name = tmp_path / "data", "random-acts-of-pizza"
+    minibench.fill(data, "coins")
+    (data / "coins").rename(data / name)
+    (data / name / "prepared" / "public" / "sampleSubmission.csv").touch()
+    out, told = tmp_path / "out", ("--competitions", name, "--seeds", 1, "--steps", 3)
+    where = ("--home", tmp_path / "none", "--data-dir", data, "--out", out)
+    assert gome("run", *told, *where, "--no-facts").exit_code == 0
+    made = load(out)
+    assert (made.data_dir, made.facts) == (str(data), False)
+    line = beginning(made, made.cells[0], out)
+    assert line[line.index("--data-dir") + 1] == str(data)
+    assert line[-1] == "--no-facts"
+    with pytest.raises(BenchmarkError, match="not installed"):
+        gome("grade", out)
 
 
 def test_what_is_not_prepared_or_not_known_is_refused_before_anything_runs(home, tmp_path, runs):

@@ -195,8 +195,8 @@ def test_the_competition_is_told_by_its_folder(home, server):
     told = rollout(home, server).info("made-up")
     assert told.public == home / "data"
     assert told.sample == home / "data" / "sample_submission.csv"
-    assert "Submit to /home/submission" in told.description
-    assert told.description.startswith((home / "data" / "description.md").read_text())
+    assert "Submit to /home/submission" in told.rules
+    assert told.description == (home / "data" / "description.md").read_text()
 
 
 class Step:

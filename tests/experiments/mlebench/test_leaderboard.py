@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.mlebench import grading, leaderboard
+from experiments.mlebench import grading, leaderboard, report
 from experiments.mlebench.grid import Cell, GridError, enter
 from gome_agent.journal import Journal
 from gome_agent.tasks.mlebench.base import BenchmarkError
@@ -64,6 +64,30 @@ def test_the_declaration_says_what_is_known(graded, tmp_path):
     assert "No run was graded before all of them had ended." in text
     assert "Scripts ran in the sandbox `made-up-box`. Not covered by it: Nothing is real." in text
     assert "exposed to the agent during rollouts" in text
+
+
+def test_hints_from_the_benchmarks_code_are_declared(tmp_path):
+    for facts in (True, False):
+        out = tmp_path / f"out-{facts}"
+        complete(out, grid(seeds=(0,), facts=facts), score_of)
+        grading.grade(out, Final)
+        written = leaderboard.write(out, tmp_path / f"to-{facts}", hardware=HARDWARE)
+        assert ("hints from the benchmark's code" in written.text.read_text()) == facts
+
+
+def test_grades_by_shipped_thresholds_are_not_declared(tmp_path):
+    class Ours(Final):
+        def score(self, competition, submission):
+            report = super().score(competition, submission)
+            return report.model_copy(update={"shipped_thresholds": True})
+
+    out = tmp_path / "out"
+    complete(out, grid(seeds=(0,)), score_of)
+    grading.grade(out, Ours)
+    with pytest.raises(GridError, match=r"8 grades \(first: made-up-a\) are by shipped thresholds"):
+        leaderboard.write(out, tmp_path / "to", hardware=HARDWARE)
+    notes = " ".join(report.write(out).sections[0].notes)
+    assert "Medals of 8 runs were judged by thresholds that come with gome" in notes
 
 
 def test_runs_after_the_first_grade_are_declared(graded, tmp_path):

@@ -62,3 +62,14 @@ def test_numbers_of_the_page_are_those_of_the_facts():
     assert sum(sizes.values()) == pytest.approx(158, abs=2)
     assert sum(small.values()) == pytest.approx(19, abs=1)
     assert facts.thresholds("aerial-cactus-identification").bronze == 1
+
+
+def test_the_page_names_those_that_are_compared_by_position():
+    from gome_agent.tasks.mlebench import facts
+
+    rows = [line.split("|") for line in PAGE.splitlines() if "compared by position" in line]
+    said = {name for row in rows for name in re.findall(r"`([\w-]+)`", row[1])}
+    known = [facts.load(name) for name in facts.known()]
+    assert said == {
+        one.id for one in known if one and (one.rows_by_position or one.columns_by_position)
+    }

@@ -57,6 +57,12 @@ MODULES = {
             def is_lower_better(self, leaderboard):
                 return bool(leaderboard["score"].iloc[0] < leaderboard["score"].iloc[-1])
 
+            def rank_score(self, score, leaderboard):
+                all_ = leaderboard["score"]
+                ranks = {"gold": 1, "silver": 3, "bronze": 7}
+                found = {**{k: all_.iloc[n] for k, n in ranks.items()}, "median": all_.median()}
+                return {f"{name}_threshold": float(value) for name, value in found.items()}
+
             def __call__(self, submission, answers):
                 try:
                     return round(self.grade_fn(submission, answers), 5)
@@ -181,23 +187,18 @@ MODULES = {
                 score = competition.grader(read_csv(path), load_answers(competition.answers))
             table = get_leaderboard(competition)
             lower = competition.grader.is_lower_better(table)
-            scores = table["score"]
 
             def reaches(threshold):
                 return score is not None and (score <= threshold if lower else score >= threshold)
 
-            gold, silver, bronze = (float(scores.iloc[n]) for n in (1, 3, 7))
-            median = float(scores.median())
-            medals = [reaches(gold)]
-            medals.append(reaches(silver) and not any(medals))
+            ranks = competition.grader.rank_score(score, table)
+            gold, silver, bronze, median = ranks.values()
+            medals = [reaches(gold), reaches(silver) and not reaches(gold)]
             medals.append(reaches(bronze) and not any(medals))
             return Report({
                 "competition_id": competition.id,
                 "score": score,
-                "gold_threshold": gold,
-                "silver_threshold": silver,
-                "bronze_threshold": bronze,
-                "median_threshold": median,
+                **ranks,
                 "any_medal": any(medals),
                 "gold_medal": medals[0],
                 "silver_medal": medals[1],
@@ -353,7 +354,7 @@ def build(root: Path) -> Path:
         (folder / "config.yaml").write_text(json.dumps(config))  # JSON is YAML
     splits = root / "experiments" / "splits"
     splits.mkdir(parents=True)
-    (splits / "low.txt").write_text("coins\nwords")  # without a final newline, as the real ones
+    (splits / "low.txt").write_text("coins\nwords")  # no final newline
     (splits / "dev.txt").write_text("passages\n")
     return root
 

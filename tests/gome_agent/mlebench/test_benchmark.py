@@ -11,7 +11,7 @@ import pytest
 from gome_agent.closing import JOURNAL, RunOpen, closed, closed_around
 from gome_agent.journal import Journal
 from gome_agent.tasks.mlebench import _worker
-from gome_agent.tasks.mlebench.base import BenchmarkError, Final, Rollout, Validity
+from gome_agent.tasks.mlebench.base import BenchmarkError, Final, Report, Rollout, Validity
 from gome_agent.tasks.mlebench.benchmark import Benchmark
 from gome_agent.tasks.mlebench.client import Worker
 from tests.gome_agent.mlebench import minibench
@@ -155,13 +155,13 @@ def test_validation_says_the_same_of_good_and_bad_submissions(mini, tmp_path):
 def test_an_open_runs_process_cannot_score_however_it_is_asked(mini, tmp_path, capability):
     file = write(tmp_path / "a.csv", PERFECT)
     with Worker(mini.python, capability, mini.data_dir, mini.source) as worker:
-        for name in ("score", "grade_csv", "final.score", "__class__"):
+        for name in ("score", "score_unranked", "grade_csv", "final.score", "__class__"):
             with pytest.raises(BenchmarkError, match=f"knows no `{name}`"):
                 worker.ask(name, competition="coins", submission=str(file))
         with pytest.raises(BenchmarkError, match="TypeError"):
             worker.ask("competitions", split="all", capability="final")
-    assert "score" not in _worker.OPERATIONS[capability]
-    assert set(_worker.OPERATIONS["final"]) == {"score"}
+    assert not {"score", "score_unranked"} & {*_worker.OPERATIONS[capability]}
+    assert set(_worker.OPERATIONS["final"]) == {"score", "score_unranked", "absent"}
 
 
 def test_a_closed_run_is_graded(mini, tmp_path):
@@ -204,6 +204,35 @@ def test_grading_needs_the_leaderboard_and_the_answers(mini, tmp_path):
         elsewhere = dataclasses.replace(mini, data_dir=tmp_path).final(proof)
         with elsewhere, pytest.raises(BenchmarkError, match="not prepared"):
             elsewhere.score("coins", file)
+
+
+def test_shipped_thresholds_judge_only_where_a_leaderboard_is_absent(tmp_path):
+    name = "random-acts-of-pizza"  # higher is better; bronze from 0.6921
+    benchmark = minibench.benchmark(tmp_path, ("passages", "words"))
+    competitions = tmp_path / "clone" / "mlebench" / "competitions"
+    (benchmark.data_dir / "passages").rename(benchmark.data_dir / name)
+    (competitions / "passages").rename(competitions / name)
+    config = competitions / name / "config.yaml"
+    config.write_text(config.read_text().replace("passages", name).replace(f".{name}.", ".p."))
+    (competitions / "p").symlink_to(name)
+    right = write(tmp_path / "a.csv", "id,answer\n1,yes\n2,yes\n")
+    words = write(tmp_path / "w.csv", "id,after\n0_0,one\n0_1,two\n")
+    none = tmp_path / "none.csv"
+    for file, score, gold in ((right, 1.0, True), (none, None, False)):
+        with closed_around(file) as proof, benchmark.final(proof, shipped_thresholds=True) as final:
+            report = final.score(name, file)
+        assert (report.score, report.gold_medal, report.any_medal) == (score, gold, gold)
+        assert (report.submission_exists, report.valid_submission) == (gold, gold)
+        assert (report.bronze_threshold, report.is_lower_better) == (0.6921, False)
+        assert report.model_dump(mode="json")["shipped_thresholds"] is True
+        assert Report.model_validate_json(report.model_dump_json()) == report
+    with closed_around(words) as proof, benchmark.final(proof, shipped_thresholds=True) as final:
+        ranked = final.score("words", words)
+    assert not ranked.shipped_thresholds
+    assert "shipped_thresholds" not in ranked.model_dump(mode="json")
+    refused = pytest.raises(BenchmarkError, match="is a Git LFS pointer")
+    with closed_around(right) as proof, benchmark.final(proof) as final, refused:
+        final.score(name, right)
 
 
 def test_a_report_that_is_no_number_is_refused(tmp_path):

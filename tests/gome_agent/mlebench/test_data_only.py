@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from gome_agent.tasks.mlebench import data_only
 from gome_agent.tasks.mlebench.base import BenchmarkError, Rollout
-from gome_agent.tasks.mlebench.data_only import NOT_CHECKED, SAMPLES, DataOnly
+from gome_agent.tasks.mlebench.benchmark import NotInstalled, Rollouts
+from gome_agent.tasks.mlebench.data_only import NOT_CHECKED, DataOnly
 from tests.gome_agent.mlebench import minibench
 
 
@@ -28,7 +30,7 @@ def test_it_finds_what_the_benchmark_would(rollout: Rollout, mini, tmp_path):
 
 
 def test_samples_of_other_names_and_none_at_all(tmp_path):
-    name, sample = next(iter(SAMPLES.items()))
+    name, sample = "random-acts-of-pizza", "sampleSubmission.csv"
     (tmp_path / "coins").mkdir()
     minibench.fill(tmp_path / "other", "coins")
     (tmp_path / "other" / "coins").rename(tmp_path / name)
@@ -41,16 +43,30 @@ def test_samples_of_other_names_and_none_at_all(tmp_path):
 def test_splits_are_those_that_are_shipped(rollout):
     assert len(rollout.competitions("lite")) == 22
     assert len(rollout.competitions()) == 82
-    assert set(SAMPLES) < set(rollout.competitions("lite")) < set(rollout.competitions("all"))
+    assert set(rollout.competitions("lite")) < set(rollout.competitions("all"))
 
 
-def test_nothing_is_checked_or_graded(rollout, tmp_path):
+def test_nothing_is_checked(rollout, tmp_path):
     file = tmp_path / "submission.csv"
     assert not rollout.validate("coins", file).valid
     file.touch()
     assert rollout.validate("coins", file).message == NOT_CHECKED
-    with pytest.raises(BenchmarkError, match="gome mlebench install"):
-        rollout.final()
+    assert not hasattr(rollout, "final")
+
+
+def test_data_serve_where_nothing_is_installed(rollout, mini, tmp_path):
+    with pytest.raises(NotInstalled, match=r"gome mlebench install .*--data-dir"):
+        data_only.rollout(tmp_path / "none")
+    found = data_only.rollout(tmp_path / "none", tmp_path)
+    assert isinstance(found, DataOnly)
+    assert found.info("coins").public.is_relative_to(tmp_path)
+    mini.save()
+    with data_only.rollout(mini.home, tmp_path) as found:
+        assert isinstance(found, Rollouts)
+        assert found.info("coins").public.is_relative_to(tmp_path)
+    (mini.home / "installation.json").write_text("{}")
+    with pytest.raises(BenchmarkError, match="damaged"):
+        data_only.rollout(mini.home, tmp_path)
 
 
 @pytest.mark.parametrize("name", ["words", "../coins", "", "."])

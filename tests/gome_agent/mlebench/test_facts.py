@@ -16,6 +16,7 @@ from gome_agent.tasks import medals
 from gome_agent.tasks.base import Metric
 from gome_agent.tasks.mlebench import facts
 from gome_agent.tasks.mlebench.facts import CompetitionFacts
+from gome_agent.tasks.mlebench.task import DESCRIPTION, cut
 
 SOURCE = os.environ.get("GOME_MLEBENCH_SOURCE", "")
 with_source = pytest.mark.skipif(
@@ -143,6 +144,24 @@ def test_facts_are_those_of_the_clone(competition):
     assert one.columns_by_position == ("submission.to_numpy()" in grader)
     strict = ("set(submission.columns) !=", "submission.shape != (", "submission.to_numpy()")
     assert one.refuses_extra_columns == any(sign in grader for sign in strict)
+
+
+@with_source
+def test_no_description_of_lite_is_cut_and_the_data_of_none_are_lost():
+    longer = 0
+    for folder in (Path(SOURCE) / "mlebench" / "competitions").iterdir():
+        if not (folder / "description.md").is_file():
+            continue
+        whole = (folder / "description.md").read_text(encoding="utf-8").strip()
+        text = cut(whole)
+        if text == whole:
+            continue
+        longer += 1
+        assert folder.name not in facts.known()
+        assert len(text) < DESCRIPTION + 100
+        for heading in re.findall(r"^#+ .*(?:[Dd]ataset|[Ff]iles).*$", whole, re.MULTILINE):
+            assert heading in text or whole.index(heading) < whole.rindex("# Dataset"), folder.name
+    assert longer == 5
 
 
 @with_source

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,110 +18,26 @@ from gome_agent.ensembling import CannotAverage, write_average
 from gome_agent.evaluator import SandboxEvaluator, step_folder
 from gome_agent.reasoners.base import Brief, NoEdit
 from gome_agent.reasoners.expert import Expert
-from gome_agent.reasoners.prompted import Prompted
 from gome_agent.sandbox.base import Limits
 from gome_agent.tasks import registry, sampling
 from gome_agent.tasks.base import InvalidSubmission, Repairs, Task
-from gome_agent.tasks.mlebench import facts as known
-from gome_agent.tasks.mlebench.base import BenchmarkError, Competition, Report, Validity
-from gome_agent.tasks.mlebench.task import DESCRIPTION, MleBenchTask, graded_by
-
-LEAF, TOXIC, NOMAD = (
-    "leaf-classification",
-    "jigsaw-toxic-comment-classification-challenge",
-    "nomad2018-predict-transparent-conductors",
+from gome_agent.tasks.mlebench import data_only
+from gome_agent.tasks.mlebench.base import BenchmarkError
+from gome_agent.tasks.mlebench.task import MleBenchTask
+from tests.gome_agent.mlebench.fake import (
+    COVER,
+    INSULTS,
+    LEAF,
+    NOMAD,
+    PIZZA,
+    ROWS,
+    SAMPLES,
+    TOXIC,
+    Fake,
+    sample_of,
+    task_of,
+    write,
 )
-PIZZA, COVER = "random-acts-of-pizza", "tabular-playground-series-dec-2021"
-INSULTS, NORMAL = (
-    "detecting-insults-in-social-commentary",
-    "text-normalization-challenge-english-language",
-)
-ROWS = 12
-
-
-@dataclass
-class Fake:
-    """A `Rollout` over prepared folders, and a `Final` over them."""
-
-    data: Path
-    told: list[Path] = field(default_factory=list)
-    broken: bool = False
-    lower_is_better: bool | None = None
-    description: str = "# A competition\n\nPredict."
-
-    def competitions(self, split: str = "all") -> tuple[str, ...]:
-        return tuple(sorted(path.name for path in self.data.iterdir()))
-
-    def info(self, competition: str) -> Competition:
-        public = self.data / competition / "prepared" / "public"
-        private = public.parent / "private"
-        if not public.is_dir():
-            raise BenchmarkError(f"the data of `{competition}` are not prepared")
-        samples = [path for path in public.glob("*.csv") if "sample" in path.name.lower()]
-        sealed = (private,) if private.is_dir() else ()
-        return Competition(
-            competition, "A competition", self.description, public,
-            samples[0] if samples else None, sealed, 50, self.lower_is_better,
-        )  # fmt: skip
-
-    def validate(self, competition: str, submission: Path) -> Validity:
-        if self.broken:
-            raise BenchmarkError("the worker died")
-        self.told.append(submission)
-        table = pd.read_csv(submission)
-        wrong = "no more than 12 rows, please" if len(table) > ROWS else ""
-        return Validity(not wrong, wrong)
-
-    def score(self, competition: str, submission: Path) -> Report:
-        table = pd.read_csv(submission)
-        score = None if len(table) != ROWS else 0.95
-        return Report(
-            competition_id=competition, score=score, gold_threshold=0.99, silver_threshold=0.9,
-            bronze_threshold=0.8, median_threshold=0.5, any_medal=True, gold_medal=False,
-            silver_medal=True, bronze_medal=False, above_median=True, submission_exists=True,
-            valid_submission=score is not None, is_lower_better=False, created_at=datetime.now(),
-            submission_path=str(submission),
-        )  # fmt: skip
-
-
-SAMPLES = {
-    LEAF: ("sample_submission.csv", ["id", "Acer", "Quercus", "Tilia"]),
-    TOXIC: ("sample_submission.csv", ["id", *known.load(TOXIC).predictions]),  # type: ignore[union-attr]
-    NOMAD: ("sample_submission.csv", ["id", *known.load(NOMAD).predictions]),  # type: ignore[union-attr]
-    PIZZA: ("sampleSubmission.csv", ["request_id", "requester_received_pizza"]),
-    COVER: ("sample_submission.csv", ["Id", "Cover_Type"]),
-    INSULTS: ("sample_submission_null.csv", ["Insult", "Date", "Comment"]),
-    "AI4Code": ("sample_submission.csv", ["id", "cell_order"]),
-}
-
-
-def sample_of(competition: str) -> pd.DataFrame:
-    _, columns = SAMPLES[competition]
-    value = 1 if competition == COVER else 1 / (len(columns) - 1)
-    table = pd.DataFrame({name: [value] * ROWS for name in columns})
-    key = "Comment" if competition == INSULTS else columns[0]
-    table[key] = [f"{7 * i % ROWS}x" if key == "Comment" else 7 * i % ROWS for i in range(ROWS)]
-    return table
-
-
-@pytest.fixture
-def fake(tmp_path: Path) -> Fake:
-    for competition, (name, _) in SAMPLES.items():
-        folder = tmp_path / "data" / competition / "prepared"
-        for part in ("public", "private"):
-            (folder / part).mkdir(parents=True)
-        sample_of(competition).to_csv(folder / "public" / name, index=False)
-        (folder / "private" / "answers.csv").write_text("secret")
-    return Fake(tmp_path / "data")
-
-
-def task_of(fake: Fake, competition: str) -> MleBenchTask:
-    return MleBenchTask(competition, fake)
-
-
-def write(path: Path, table: pd.DataFrame) -> Path:
-    table.to_csv(path, index=False)
-    return path
 
 
 @pytest.mark.parametrize("competition", SAMPLES)
@@ -163,31 +80,6 @@ def test_the_benchmark_may_not_contradict_the_direction(fake):
     assert not task_of(fake, LEAF).facts.metric.higher_is_better
     with pytest.raises(BenchmarkError, match="says that lower scores are better, which is wrong"):
         _ = task_of(fake, PIZZA).facts
-
-
-def test_a_long_description_is_cut_and_rules_are_kept(fake):
-    fake.description = "head " + "x" * 50_000
-    text = task_of(fake, PIZZA).description
-    assert text.startswith("head ")
-    assert len(text) < DESCRIPTION + 2000
-    assert "characters left out; all of it is in input/description.md" in text
-    for told in ("`auc`; higher", "input/sampleSubmission.csv", "input/train.json", "never copy"):
-        assert told in text
-
-
-def test_notes_reach_the_prompt_once(fake, tmp_path):
-    task = task_of(fake, LEAF)
-    asked: list[str] = []
-
-    def silent(prompt: str) -> str:
-        asked.append(prompt)
-        raise NoEdit("enough")
-
-    brief = Brief(task.facts, task.description, tmp_path, 3, 10.0)
-    with pytest.raises(NoEdit, match="enough"):
-        Prompted(silent).draft(brief, np.random.default_rng(0))
-    for note in task.facts.notes:
-        assert asked[0].count(note) == 1
 
 
 def test_public_data_are_linked_not_copied(fake, tmp_path):
@@ -254,16 +146,6 @@ def test_the_benchmark_is_asked_last_and_its_outage_is_a_warning(fake, tmp_path)
         task.check(write(tmp_path / "many.csv", many))
 
 
-def test_closed_runs_are_graded_by_the_report(fake, tmp_path):
-    grader = graded_by(task_of(fake, PIZZA), fake)
-    grade = grader.grade(write(tmp_path / "right.csv", sample_of(PIZZA)))
-    assert (grade.score, grade.medal, grade.above_median) == (0.95, "silver", True)
-    assert grade.thresholds == {"gold": 0.99, "silver": 0.9, "bronze": 0.8, "median": 0.5}
-    assert (grade.rank, grade.teams) == (0, 50)
-    with pytest.raises(InvalidSubmission, match="could not grade"):
-        grader.grade(write(tmp_path / "short.csv", sample_of(PIZZA).iloc[:5]))
-
-
 @pytest.mark.parametrize("competition", [TOXIC, NOMAD, LEAF])
 def test_several_columns_are_averaged_by_id(fake, competition, tmp_path):
     rng, table = np.random.default_rng(0), sample_of(competition)
@@ -295,6 +177,12 @@ def test_columns_that_are_carried_stay_and_text_has_no_average(fake, tmp_path):
     paths = [write(tmp_path / f"{x}.csv", table.assign(Insult=x)) for x in (0.25, 0.75)]
     write_average(task_of(fake, INSULTS), paths, tmp_path / "mean.csv")
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "mean.csv"), table.assign(Insult=0.5))
+    odd = table.assign(Comment=[f"{i}\ra" for i in range(ROWS)])
+    odd.to_csv(task_of(fake, INSULTS).sample, index=False, quoting=csv.QUOTE_ALL)
+    for path in paths:
+        odd.assign(Insult=0.25).to_csv(path, index=False, quoting=csv.QUOTE_ALL)
+    write_average(task_of(fake, INSULTS), paths, tmp_path / "odd.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "odd.csv"), odd.assign(Insult=0.25))
     with pytest.raises(CannotAverage, match="text have no average"):
         write_average(task_of(fake, "AI4Code"), paths, tmp_path / "text.csv")
 
@@ -383,24 +271,23 @@ def test_the_expert_works_on_a_competition_of_tables(fake, tmp_path):
 
 
 def test_registry_knows_competitions_of_an_installation(fake, monkeypatch, tmp_path):
-    import sys
-    from types import ModuleType, SimpleNamespace
-
     homes: list[Path | None] = []
-    module = ModuleType("gome_agent.tasks.mlebench.benchmark")
 
     def load(home: Path | None = None):
         homes.append(home)
         return SimpleNamespace(rollout=lambda: fake)
 
-    module.Benchmark = SimpleNamespace(load=load)  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(data_only.Benchmark, "load", load)
     task = registry.load(f"mlebench:{LEAF}", tmp_path)
     assert isinstance(task, MleBenchTask)
     assert task.facts.metric.name == "log_loss"
+    assert task.facts.notes
+    bare = registry.load(f"mlebench:{LEAF}", told=False)
+    assert bare.facts.notes == ()
+    assert "Training data" not in bare.description
     with pytest.raises(registry.UnknownTask, match=r"Did you mean `mlebench:leaf-classification`"):
         registry.load("mlebench:leaf-clasification")
-    assert homes == [tmp_path, None]
+    assert homes == [tmp_path, None, None]
     with pytest.raises(
         registry.UnknownTask, match=r"`mlebench:COMPETITION` for those of MLE-bench"
     ):
@@ -410,4 +297,5 @@ def test_registry_knows_competitions_of_an_installation(fake, monkeypatch, tmp_p
 def test_runs_remember_the_installation_and_older_journals_load():
     config = RunConfig(task="mlebench:x", benchmark="/somewhere")
     assert json.loads(json.dumps(config.__dict__, default=str))["benchmark"] == "/somewhere"
-    assert RunConfig(task="digits").benchmark == ""
+    older = RunConfig(task="digits")
+    assert (older.benchmark, older.data_dir, older.facts) == ("", "", True)

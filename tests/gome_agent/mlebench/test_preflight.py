@@ -21,8 +21,9 @@ from gome_agent.tasks.mlebench.preflight import (
     kaggle_credentials,
     leaderboards,
     packages,
+    thresholds,
 )
-from gome_agent.tasks.mlebench.sizes import GIGABYTES, download, needed
+from gome_agent.tasks.mlebench.sizes import download, gigabytes, needed
 from tests.gome_agent.mlebench import minibench
 
 
@@ -47,6 +48,23 @@ def test_leaderboards_that_tell_no_medals():
     short = leaderboards({"a": told(teams=20), "b": told()})
     assert not short.ok
     assert "a have 20 rows or fewer" in short.message
+
+
+def test_leaderboards_are_compared_with_the_thresholds_that_are_shipped():
+    pizza = {"gold": 0.97908, "silver": 0.76482, "bronze": 0.6921, "median": 0.5996}
+    inventory = {
+        "random-acts-of-pizza": {**told(), "thresholds": pizza},
+        "leaf-classification": {**told("pointer", 0), "thresholds": None},
+        "coins": {**told(), "thresholds": pizza},
+    }
+    finding = thresholds(inventory)
+    assert finding.ok
+    assert finding.message == "1 leaderboards give those that are known"
+    inventory["random-acts-of-pizza"]["thresholds"] = {**pizza, "silver": 0.9}
+    finding = thresholds(inventory)
+    assert not finding.ok
+    assert finding.message.startswith("differs for random-acts-of-pizza: ")
+    assert "silver at 0.9, 0.76482 was expected" in finding.message
 
 
 def test_data_that_are_not_prepared_or_in_part():
@@ -118,7 +136,7 @@ def test_disk(tmp_path):
 
 def test_sizes_are_those_of_lite():
     lite = shipped_split("lite")
-    assert set(GIGABYTES) == set(lite)
+    assert all(gigabytes(name) for name in lite)
     assert download(lite) == pytest.approx(158, abs=0.5)  # as the benchmark's README says
     assert needed(["leaf-classification"]) == pytest.approx(3 * 0.036)
 
@@ -138,6 +156,7 @@ def test_all_checks_on_a_benchmark_with_everything_wrong(mini, tmp_path):
     assert "no `" in found["kaggle key"].message
     for finding in found.values():
         assert finding.ok == (not finding.fix)
+    assert found["thresholds"].message == "0 leaderboards give those that are known"
     only = preflight.preflight(benchmark, ["words"], environ={}, user=tmp_path)
     assert (
         "words have 20 rows" in {finding.check: finding for finding in only}["leaderboards"].message

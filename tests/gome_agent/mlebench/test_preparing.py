@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gome_agent.tasks.mlebench import preparing
+from gome_agent.tasks.mlebench import preparing, sizes
 from gome_agent.tasks.mlebench.base import BenchmarkError
 from gome_agent.tasks.mlebench.preparing import prepare
 from tests.gome_agent.mlebench import minibench
@@ -57,7 +57,7 @@ def test_a_preparation_that_ends_well_without_data_failed(tmp_path, added):
 
 def test_nothing_is_begun_without_room_or_for_what_does_not_exist(tmp_path, added, monkeypatch):
     benchmark = minibench.benchmark(tmp_path, prepared=())
-    monkeypatch.setitem(preparing.GIGABYTES, "coins", 1e9)
+    monkeypatch.setattr(sizes, "gigabytes", {"coins": 1e9}.get)
     with pytest.raises(BenchmarkError, match=r"too little room: .* or give --anyway"):
         prepare(benchmark, ["coins"])
     with pytest.raises(BenchmarkError, match="no competition `coin`"):

@@ -217,8 +217,14 @@ def test_a_leaderboard_that_git_lfs_holds(real, tmp_path):
     refused = pytest.raises(BenchmarkError, match="Git LFS pointer")
     with closed_around(file) as proof, real.final(proof) as final, refused:
         final.score(name, file)
+    with closed_around(file) as proof, real.final(proof, shipped_thresholds=True) as final:
+        report = final.score(name, file)  # one class only: the grader refuses it
+    assert (report.valid_submission, report.gold_threshold, report.any_medal) == (False, 1.0, False)
+    assert report.shipped_thresholds
     found = preflight(real, [name], environ={}, user=tmp_path)
     checks = {finding.check: finding for finding in found}
     assert "Git LFS pointers" in checks["leaderboards"].message
     assert "only in part" in checks["data"].message
     assert checks["packages"].ok
+    checks = {each.check: each for each in preflight(real, [PIZZA, NOMAD], {}, tmp_path)}
+    assert f"differs for {PIZZA}, {NOMAD}" in checks["thresholds"].message

@@ -146,6 +146,63 @@ def test_near_ties_beyond_the_bounds_are_ranked_not_clipped(folder):
     assert found.y.rank().tolist() == [2, 3, 4, 1]
 
 
+@pytest.mark.parametrize("beyond", [1 + 2**-52, 1.0000001, -1e-9])
+def test_an_overshoot_by_rounding_is_clipped_and_leaves_probabilities(folder, beyond):
+    ideal = scores(4, 0)
+    found, (note,) = Case(folder, ideal, AUC).repaired(ideal.assign(y=[0.9, beyond, 0.01, 0.02]))
+    assert found.y.tolist() == [0.9, float(beyond > 0), 0.01, 0.02]
+    assert "clipped" in note
+
+
+def test_a_column_of_tiny_numbers_keeps_its_order(folder):
+    ideal = scores(4, 0)
+    for scale in (1e-8, 1e-15):
+        values = [scale * x for x in (-2, -1, 1, 2)]
+        found, _ = Case(folder, ideal, AUC).repaired(ideal.assign(y=values))
+        assert found.y.rank().tolist() == [1, 2, 3, 4]
+
+
+def test_a_column_beyond_bounds_does_not_rank_its_neighbours(folder):
+    ideal, columns = probabilities(4, 0), list(CLASSES)
+    facts = AUC.model_copy(update={"metric": "mean_auc", "predictions": CLASSES})
+    table = ideal.assign(a=[3.0, -1.0, 2.0, 0.5], b=[1 + 2**-52, 0.5, 0.25, 0.125])
+    found, _ = Case(folder, ideal, facts).repaired(table)
+    assert found.a.rank().tolist() == [4, 1, 3, 2]
+    assert found.b.tolist() == [1.0, 0.5, 0.25, 0.125]
+    assert found.c.tolist() == table[columns].c.tolist()
+
+
+@quick
+@given(
+    words=st.lists(
+        st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=6
+    )
+)
+def test_texts_of_any_characters_come_back_as_the_benchmark_reads_them(folder, words):
+    ideal = pd.DataFrame({"id": [f"n{i}" for i in range(len(words))], "y": words})
+    ideal.assign(y="").to_csv(folder / "sample.csv", index=False)
+    turned = ideal.iloc[::-1]
+    turned.to_csv(folder / "submission.csv", index=False, quoting=csv.QUOTE_ALL)
+    found = repair(folder / "submission.csv", folder / "sample.csv", TEXT)
+    assert found.path != folder / "submission.csv"
+    kept = pd.read_csv(found.path, keep_default_na=False, dtype=str)
+    pd.testing.assert_frame_equal(kept, ideal)
+
+
+def test_keys_with_a_lone_carriage_return_stay_one_row(folder):
+    facts = AUC.model_copy(
+        update={"key": "Comment", "carried": ("Date",), "predictions": ("Insult",)}
+    )
+    said = ["a\rb", 'say "hi", x\ny', "c"]
+    sample = pd.DataFrame({"Insult": 0, "Date": ["1", "2", "3"], "Comment": said})
+    sample.to_csv(folder / "sample.csv", index=False, quoting=csv.QUOTE_ALL)
+    right = sample.assign(Insult=[0.1, 0.9, 0.5])
+    right.iloc[::-1].to_csv(folder / "turned.csv", index=False, quoting=csv.QUOTE_ALL)
+    found = repair(folder / "turned.csv", folder / "sample.csv", facts)
+    check(found.path, folder / "sample.csv", facts)
+    pd.testing.assert_frame_equal(pd.read_csv(found.path, dtype={"Date": str}), right)
+
+
 @pytest.mark.parametrize("facts", [BINARY_LOSS, AUC])
 def test_a_right_submission_is_left_alone(folder, facts):
     case = Case(folder, scores(30, 1), facts)

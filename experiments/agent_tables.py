@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from experiments.strategy_tables import Table, load
 
 
@@ -21,13 +23,26 @@ def automl() -> Table:
                 (
                     task,
                     label(method) if method in (*config.baselines, "draft") else f"`{method}`",
-                    f"{mean:.4g} ± {half:.1g}",
+                    " ± ".join(rounded(mean, half)),
                     f"{medals} of {len(found)}",
                     f"{found.evaluations.mean():.1f}" if found.evaluations.count() else "",
                     f"{found.seconds.mean():.0f}" if found.seconds.count() else "",
                 )
             )
     return ("task", "method", "held-out score", "medals", "evaluations", "seconds"), rows
+
+
+def rounded(mean: float, half: float) -> tuple[str, str]:
+    """A mean and half its interval, to two digits of the latter; no error is no spread.
+
+    >>> rounded(820.123, 411.0), rounded(0.98493, 0.00123), rounded(0.5, 1e-17)
+    (('820', '410'), ('0.9849', '0.0012'), ('0.5', '0'))
+    """
+    if half <= 1e-9 * abs(mean):
+        return f"{mean:.4g}", "0"
+    digits = 1 - math.floor(math.log10(half))
+    shown = max(0, digits)
+    return f"{round(mean, digits):.{shown}f}", f"{round(half, digits):.{shown}f}"
 
 
 def automl_leads() -> Table:

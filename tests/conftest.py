@@ -17,6 +17,7 @@ hypothesis.settings.load_profile("ci")
 
 # A shell starts background jobs with Ctrl-C ignored; the tests that press it must work there too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and `nohup` ignores the end of a terminal
 
 
 def _is_here(address) -> bool:

@@ -219,7 +219,7 @@ def _missing(found: Results, pad_missing: bool) -> Section:
 def shown(rate: Rate) -> str:
     """A rate as the benchmark's table has it.
 
-    >>> shown(Rate(66.666, 1.515, 3, 0)), shown(Rate(50.0, float("nan"), 1, 0))
+    >>> shown(Rate(66.666, 1.516, 3, 0)), shown(Rate(50.0, float("nan"), 1, 0))
     ('66.67 ± 1.52', '50.00 ± ?')
     """
     if math.isnan(rate.mean):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from experiments import strategy_tables
+from experiments.agent_tables import rounded
 from experiments.paper import sources
 from experiments.strategy_tables import RESULTS, load
 
@@ -74,22 +75,20 @@ def automl() -> str:
         metric = registry.load(task).facts.metric
         arrow = r"$\uparrow$" if metric.higher_is_better else r"$\downarrow$"
         heads.append(rf"{task} ({plain(metric.name)} {arrow})")
-        found = {
-            method: interval(table.query("task == @task and method == @method").score.astype(float))
-            for method in methods
-        }
-        best = max(found, key=lambda m: metric.utility(found[m][0]))
-        columns.append(
-            [
-                (r"$\mathbf{%.4g}\pm%.1g$" if method == best else r"$%.4g\pm%.1g$") % found[method]
-                for method in methods
-            ]
-        )
+        scores = table[table.task == task].groupby("method").score
+        found = {method: interval(scores.get_group(method).astype(float)) for method in methods}
+        best = max(found, key=lambda method: metric.utility(found[method][0]))
+        columns.append([_with_interval(*found[m], bold=m == best) for m in methods])
     names = (
         rf"\texttt{{{plain(m)}}}" if m in config.strategies else label(m).replace("the ", "")
         for m in methods
     )
     return tabular("l" + "r" * len(columns), heads, zip(names, *columns, strict=True))
+
+
+def _with_interval(mean: float, half: float, *, bold: bool) -> str:
+    shown, error = rounded(mean, half)
+    return rf"$\mathbf{{{shown}}}\pm{error}$" if bold else rf"${shown}\pm{error}$"
 
 
 def coverage() -> str:

@@ -148,6 +148,7 @@ def test_a_peer_that_is_not_installed_is_reported(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_all_tables_are_written(tmp_path):
     choices, runs = selection.measure(
         (6,), repetitions=2, batch=2, seconds=0.0, environments=tmp_path, install=False

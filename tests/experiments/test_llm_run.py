@@ -173,6 +173,7 @@ def test_a_second_ctrl_c_does_not_wait_for_replies(tmp_path):
     assert "Traceback" not in said
 
 
+@pytest.mark.slow
 def test_a_wrong_key_ends_the_run_and_the_right_one_goes_on(expert, tmp_path):
     out = tmp_path / "run"
     with ScriptedServer(expert, key="another-key-entirely") as server:

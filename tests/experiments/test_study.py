@@ -140,6 +140,7 @@ def test_studies_by_name():
         studies.load("crosover")
 
 
+@pytest.mark.slow
 def test_the_crossover_study_end_to_end_at_small_size(tmp_path):
     study = studies.load("crossover")
     config = replace(

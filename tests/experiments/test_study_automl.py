@@ -129,6 +129,7 @@ def test_agreement_by_hand():
     assert reliability.agreement(told, -told)["cosine"] == pytest.approx(-1.0)
 
 
+@pytest.mark.slow
 def test_a_small_reliability_study_runs(tmp_path):
     config = reliability.Config(tasks=("digits",), depths=(0, 1), top=2, others=1)
     table = execute(reliability.STUDY, config, tmp_path)

@@ -139,6 +139,7 @@ def test_the_clock_of_a_process_that_was_killed_is_known(tmp_path):
     assert 0.9 < used[1] < used[2]
 
 
+@pytest.mark.slow
 def test_a_clock_that_jumps_is_no_matter(tmp_path, whole, monkeypatch):
     jumps = np.random.default_rng(0)
     monkeypatch.setattr("gome_agent.journal.time.time", lambda: jumps.normal() * 1e9)

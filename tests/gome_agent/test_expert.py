@@ -333,6 +333,7 @@ TORCH = [n for n, entry in enumerate(CATALOGUE) if "torch" in entry.directive.st
 """Directives that apply only where scripts can import torch."""
 
 
+@pytest.mark.slow
 def test_every_directive_and_every_family_runs(drafts, public, tmp_path):
     numbers = [n for n in range(len(CATALOGUE)) if n not in TORCH or find_spec("torch")]
     scripts = [_carry_out(number, drafts, public) for number in numbers]

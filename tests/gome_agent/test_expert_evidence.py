@@ -355,6 +355,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 # Scripts take a second each: the failing plan is shown as it was drawn.
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None, phases=(Phase.generate,), derandomize=True)
 @given(plan=_PLANS, facts=st.sampled_from([VALUES, CHANCES]))
 def test_plans_drawn_at_random_run(plan, facts, mixed, tmp_path_factory):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import sys
 from pathlib import Path
 
@@ -235,14 +237,16 @@ def test_shipped_thresholds_judge_only_where_a_leaderboard_is_absent(tmp_path):
         final.score(name, right)
 
 
-def test_a_report_that_is_no_number_is_refused(tmp_path):
+def test_a_score_that_is_no_number_is_no_medal_and_can_be_written(tmp_path):
     benchmark = minibench.benchmark(tmp_path, ("coins",))
     answers = benchmark.data_dir / "coins" / "prepared" / "private" / "test.csv"
     answers.write_text("id,value\n8,nan\n9,nan\n10,nan\n11,nan\n")
     file = write(tmp_path / "a.csv", PERFECT)
-    refused = pytest.raises(BenchmarkError, match=r"answer cannot be used: score: .*finite")
-    with closed_around(file) as proof, benchmark.final(proof) as final, refused:
-        final.score("coins", file)
+    with closed_around(file) as proof, benchmark.final(proof) as final:
+        report = final.score("coins", file)
+    assert math.isnan(report.score)
+    assert not report.any_medal
+    assert json.loads(report.model_dump_json())["score"] == "nan"
 
 
 def test_a_process_that_dies_is_an_error_with_its_last_words_and_starts_again(mini, tmp_path):

@@ -116,6 +116,22 @@ def test_an_interrupt_says_what_is_kept_and_how_to_go_on(tmp_path, monkeypatch):
     assert len(list((tmp_path / "cells").glob("*.json"))) == 2
 
 
+def test_all_studies_run_in_turn_and_the_worst_status_stands(tmp_path, monkeypatch):
+    def fails_in_two(name):
+        verdict = (lambda table, config: "no") if name == "two" else None
+        return replace(a_study(row), name=name, verdict=verdict)
+
+    monkeypatch.setattr(studies, "names", lambda: ("one", "two", "three"))
+    monkeypatch.setattr(studies, "load", fails_in_two)
+    done = CliRunner().invoke(cli.app, ["study", "all", "--quick", "--out", str(tmp_path)])
+    assert done.exit_code == 1
+    assert sorted(path.parent.name for path in tmp_path.glob("*/table.csv")) == [
+        "one",
+        "three",
+        "two",
+    ]
+
+
 def test_other_settings_are_other_cells(tmp_path):
     execute(a_study(row), Config(), tmp_path)
     table = execute(a_study(row), replace(Config(), scale=10.0), tmp_path)

@@ -35,7 +35,7 @@ lint: $(BIN)/.ready ## style and types
 results: $(BIN)/.ready ## run every study in full and refresh the committed results; hours, resumable
 	$(BIN)/gome study all --out experiments/results
 
-results-quick: $(BIN)/.ready ## a small version of every study, in a few minutes; its figures say so
+results-quick: $(BIN)/.ready ## a small version of every study, in a quarter of an hour or so; its figures say so
 	$(BIN)/gome study all --quick --out $(OUT)/results
 
 tex: ## install the TeX packages that the paper needs (Debian, Ubuntu)

@@ -9,7 +9,7 @@ from experiments.strategy_tables import Table, load
 
 def automl() -> Table:
     """Held-out scores by task and method: mean over seeds, 95 % interval, medals, price."""
-    from experiments.studies.automl import interval, label
+    from experiments.studies.automl import interval
 
     table, config = load("automl")
     methods = (*config.strategies, "draft", *config.baselines)
@@ -22,7 +22,7 @@ def automl() -> Table:
             rows.append(
                 (
                     task,
-                    label(method) if method in (*config.baselines, "draft") else f"`{method}`",
+                    _shown(method),
                     " ± ".join(rounded(mean, half)),
                     f"{medals} of {len(found)}",
                     f"{found.evaluations.mean():.1f}" if found.evaluations.count() else "",
@@ -30,6 +30,13 @@ def automl() -> Table:
                 )
             )
     return ("task", "method", "held-out score", "medals", "evaluations", "seconds"), rows
+
+
+def _shown(method: str) -> str:
+    """A baseline's name, or a strategy as it is typed."""
+    from experiments.studies.automl import LABELS
+
+    return LABELS.get(method, f"`{method}`")
 
 
 def rounded(mean: float, half: float) -> tuple[str, str]:
@@ -47,12 +54,11 @@ def rounded(mean: float, half: float) -> tuple[str, str]:
 
 def automl_leads() -> Table:
     """The first strategy's lead over every other method, in spreads of a task."""
-    from experiments.studies.automl import label, leads
+    from experiments.studies.automl import leads
 
     rows = [
         (
-            label(row["method"]) if row["method"] in ("draft", "hgb", "random_search", "flaml")
-            else f"`{row['method']}`",
+            _shown(row["method"]),
             f"{row['lead']:+.2f} [{row['low']:+.2f}, {row['high']:+.2f}]",
             f"{row['ahead']:.0%}",
         )

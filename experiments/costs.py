@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from experiments.lenient import clean, mapping, number, whole
-from gome_agent.journal import Event, Journal
+from gome_agent.journal import JOURNAL, Event, Journal
 
 _Key = TypeVar("_Key")
 
@@ -86,7 +86,7 @@ def read_calls(run_dir: Path) -> tuple[Call, ...]:
     Raises:
       JournalError: there is no journal, or it cannot be read.
     """
-    with Journal.open(run_dir / "journal.sqlite") as journal:
+    with Journal.open(run_dir / JOURNAL) as journal:
         return calls_of(journal.events("exchanged"))
 
 

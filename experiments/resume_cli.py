@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,12 +20,15 @@ def resume(
     sandbox: Annotated[
         str | None, typer.Option(help="Another backend; '' for the strongest that works here.")
     ] = None,
-    gpus: Annotated[str | None, typer.Option(help="Other GPUs; '' for none.")] = None,
+    gpus: Annotated[str | None, typer.Option(help="Other GPUs, or 'none'.")] = None,
     gpu_slots: Annotated[
         int | None, typer.Option(min=1, help="Another number of scripts on one GPU at once.")
     ] = None,
     benchmark: Annotated[
         str | None, typer.Option(help="Another folder of MLE-bench; '' for the usual one.")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Prepared data elsewhere; '' for the installation's.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Another number of candidates made at once.")
@@ -42,6 +46,7 @@ def resume(
         "gpus": gpus,
         "gpu_slots": gpu_slots,
         "benchmark": benchmark,
+        "data_dir": os.path.abspath(data_dir) if data_dir else data_dir,
         "workers": workers,
     }
     where: dict[str, Any] = {name: value for name, value in told.items() if value is not None}

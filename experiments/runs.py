@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,33 +15,30 @@ import jax
 import jax.numpy as jnp
 
 import optimizers
+from experiments import placing
 from experiments.spec import build_reasoner, build_strategy
 from experiments.submitting import grade as grade, summarise, versions, write_json as write_json
 from gome_agent import loop, records, sandbox
-from gome_agent.briefing import LONGEST, nothing_said
+from gome_agent.briefing import LONGEST
 from gome_agent.budget import Budget
 from gome_agent.choosing import require_blind
 from gome_agent.evaluator import Evaluator, SandboxEvaluator
 from gome_agent.hardware.limits import script_limits
-from gome_agent.hardware.profiles import profile, prompt_block
+from gome_agent.hardware.profiles import profile
 from gome_agent.hardware.slots import GpuSlots, parse_gpus
 from gome_agent.holding import held
-from gome_agent.journal import Journal, JournalError
+from gome_agent.journal import JOURNAL as JOURNAL, Journal, JournalError
 from gome_agent.models import Model
 from gome_agent.models.recorded import Recorded
 from gome_agent.reasoners.base import HasVocabulary
-from gome_agent.sandbox import gpu_nodes
 from gome_agent.sandbox.base import Limits, Sandbox
 from gome_agent.secrets import redaction
 from gome_agent.tasks import registry
 from gome_agent.tasks.base import Task
-from gome_agent.tasks.mlebench.base import PREFIX
 from optimizers import cached, hashed_ngrams
 from optimizers.budget import Spent, parse_budget
 
-JOURNAL = "journal.sqlite"
 STEPS = "steps"
-NO_GPUS = "none"
 WHERE = ("python", "sandbox", "gpus", "gpu_slots", "benchmark", "data_dir", "workers")
 """Settings that decide where a run goes on, not what it does: they may change when it does."""
 
@@ -100,8 +96,8 @@ class RunConfig:
     @property
     def slots(self) -> GpuSlots | None:
         has_card = bool(self.hardware and profile(self.hardware).gpu)
-        gpus = self.gpus or ("0" if has_card else NO_GPUS)
-        return None if gpus == NO_GPUS else GpuSlots(parse_gpus(gpus), self.gpu_slots)
+        gpus = parse_gpus(self.gpus or ("0" if has_card else ""))
+        return GpuSlots(gpus, self.gpu_slots) if gpus else None
 
     @property
     def limits(self) -> Limits:
@@ -147,7 +143,7 @@ def execute(
       SpecError, BudgetError, DiagnosesError, SelectorError, UnknownTask, UnknownProfile,
         SlotsError, JournalError, RunHeld, SandboxUnavailable: before anything is run.
     """
-    plan = _Plan.of(_with_weights(config), task)
+    plan = _Plan.of(placing.with_weights(config), task)
     out.mkdir(parents=True, exist_ok=True)
     redact = redaction(os.environ)
     with held(out), Journal.create(out / JOURNAL, redact=redact) as journal:
@@ -209,7 +205,7 @@ def replay(earlier: Path, out: Path, watching: Watching = _UNWATCHED) -> dict[st
     """
     redact = redaction(os.environ)
     with Journal.open(_folder(earlier) / JOURNAL) as told:
-        plan = _Plan.of(_config_of(told))
+        plan = _Plan.of(_config_of(told), runs_scripts=False)
         out.mkdir(parents=True, exist_ok=True)
         recording = told.as_recording(strict=True)
         created = Journal.create(out / JOURNAL, replays=recording, redact=redact)
@@ -234,7 +230,8 @@ class _Plan:
     backend: Sandbox
 
     @classmethod
-    def of(cls, config: RunConfig, task: Task | None = None) -> _Plan:
+    def of(cls, config: RunConfig, task: Task | None = None, *, runs_scripts: bool = True) -> _Plan:
+        """Raise as `execute`; where no script is run, interpreter and cards need not be there."""
         benchmark = Path(config.benchmark) if config.benchmark else None
         data_dir = Path(config.data_dir) if config.data_dir else None
         task = task or registry.load(config.task, benchmark, data_dir, told=config.facts)
@@ -246,10 +243,10 @@ class _Plan:
         build_reasoner(config.reasoner, model)
         budget = parse_budget(config.budget, steps=config.steps, seconds=config.seconds)
         slots, limits = config.slots, config.limits
-        backend = sandbox.detect(config.sandbox, config.python or None)
-        if slots is not None and not backend.name.startswith("docker"):
-            gpu_nodes(slots.gpus)
-        _require_hidden_answers(config, task, backend)
+        if runs_scripts:
+            backend = placing.find_sandbox(config, task)
+        else:
+            backend = sandbox.detect(config.sandbox)
         return cls(config, task, strategy, model, budget, slots, limits, backend)
 
     def told(self) -> dict[str, Any]:
@@ -309,42 +306,13 @@ def _carry_out(
         refines=config.refines,
         seconds_per_run=config.seconds_per_run,
         seconds_before=used,
-        machine=_machine(config),
+        machine=placing.machine(config),
         on_step=watching.on_step,
     )
     result = agent.run()
     summary = summarise(config, task, result, journal, out)
     journal.append("finished", summary)
     return summary
-
-
-def _machine(config: RunConfig) -> Callable[[float, float], str]:
-    if not config.hardware:
-        return nothing_said
-    return partial(prompt_block, profile(config.hardware), weights=config.weights)
-
-
-def _with_weights(config: RunConfig) -> RunConfig:
-    """A run that is followed is told of the weights that there were, so they are kept with it."""
-    if not config.hardware or (config.sandbox or "").startswith("docker:"):
-        return config
-    from gome_agent.hardware.weights import weights_of
-
-    return replace(config, weights=weights_of(sandbox.interpreter(config.python or None)))
-
-
-def _require_hidden_answers(config: RunConfig, task: Task, backend: Sandbox) -> None:
-    """Refuse to fall back to a sandbox from which a benchmark's answers can be read.
-
-    Raises:
-      SandboxUnavailable: says how to have it all the same.
-    """
-    fell_back = backend.name == "process" and config.sandbox is None
-    if fell_back and task.facts.name.startswith(PREFIX) and task.sealed:
-        raise sandbox.SandboxUnavailable(
-            "no sandbox that works here can hide the benchmark's answers from scripts: install "
-            "bubblewrap, or accept that by `--sandbox process`; such runs are not comparable"
-        )
 
 
 def _build_model(text: str) -> Model:

@@ -15,7 +15,7 @@ from experiments import costs
 from experiments.lenient import clean, listed
 from gome_agent import records
 from gome_agent.evaluator import step_folder
-from gome_agent.journal import Journal
+from gome_agent.journal import JOURNAL, Journal
 from gome_agent.secrets import redaction
 from gome_agent.tasks import registry
 from gome_agent.tasks.base import Grade, Metric, Task
@@ -166,7 +166,7 @@ def grade(out: Path) -> dict[str, Any]:
         summary["first_draft_held_out"] = asdict(task.grade(draft))
     summary["oracle_on_test"] = _oracle(task, out)
     write_json(path, summary)
-    with Journal.open(out / "journal.sqlite", read_only=False) as journal:
+    with Journal.open(out / JOURNAL, read_only=False) as journal:
         journal.append("graded", summary["held_out"])
     return summary
 

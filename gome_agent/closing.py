@@ -11,9 +11,7 @@ from pathlib import Path
 
 from gome_agent.events import INTERRUPTED
 from gome_agent.holding import held
-from gome_agent.journal import Journal
-
-JOURNAL = "journal.sqlite"
+from gome_agent.journal import JOURNAL as JOURNAL, Journal
 
 
 class RunOpen(RuntimeError):
@@ -93,11 +91,17 @@ def closed_around(file: Path) -> Closed:
     return Closed(tuple(runs), file)
 
 
+def is_over(journal: Journal) -> bool:
+    """Whether a run finished, was not interrupted and was not gone on with since."""
+    end, resumed = journal.last("finished"), journal.last("resumed")
+    gone_on = end is not None and resumed is not None and resumed.id > end.id
+    return end is not None and not gone_on and end.payload["ended_by"] != INTERRUPTED
+
+
 def _require_over(folder: Path) -> None:
     with Journal.open(folder / JOURNAL) as journal:
-        end, resumed = journal.last("finished"), journal.last("resumed")
-    gone_on = end is not None and resumed is not None and resumed.id > end.id
-    if end is None or gone_on or end.payload["ended_by"] == INTERRUPTED:
+        over = is_over(journal)
+    if not over:
         raise RunOpen(
             f"the run in `{folder}` is not over: bring it to its end by `gome resume {folder}`; "
             "until then nothing of it may be graded"

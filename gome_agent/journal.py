@@ -28,6 +28,8 @@ from gome_agent.recording import OUTSIDE, Recording
 from gome_agent.salvage import is_sound, salvage
 from gome_agent.secrets import Redact, nothing_to_redact
 
+JOURNAL = "journal.sqlite"
+"""Name of the file in the folder of a run."""
 SCHEMA_VERSION = 2
 TEXT_CHARACTERS = 2**20
 """Longer texts are cut in the middle."""

@@ -24,7 +24,7 @@ import optimizers
 from gome_agent import sandbox
 from gome_agent.budget import Budget
 from gome_agent.evaluator import Evaluator, SandboxEvaluator
-from gome_agent.journal import Journal
+from gome_agent.journal import JOURNAL, Journal
 from gome_agent.loop import Agent
 from gome_agent.models import Capped, Exchange, Quote, Request, Usage
 from gome_agent.models.recorded import Recorded
@@ -136,7 +136,7 @@ def measure(*, steps: int, runs: int) -> list[Overhead]:
 
 def _in_memory(steps: int) -> Overhead:
     with tempfile.TemporaryDirectory() as folder:
-        journal = Path(folder) / "journal.sqlite"
+        journal = Path(folder) / JOURNAL
         with _agent(Journal.create(journal), Path(folder), Counting()) as agent:
             taken = [_milliseconds(agent.step) for _ in range(steps)][2:]
         with _agent(Journal.resume(journal), Path(folder), Counting()) as agent:

@@ -19,7 +19,7 @@ from experiments.calibration.records import LoggedStep, TaskLog
 from experiments.lenient import number
 from experiments.report.data import read_run
 from experiments.report.records import Run, Step, same_statement
-from gome_agent.journal import Journal
+from gome_agent.journal import JOURNAL, Journal
 from gome_theory import Selected
 
 
@@ -93,7 +93,7 @@ def _gradient(step: Step) -> Mapping[str, float]:
 def _read_replicates(folder: Path, run: Run, log: TaskLog) -> None:
     """Scores of repeated measurements, and the gains that pair child and parent in each."""
     scores: dict[int, dict[int, float]] = {}
-    with Journal.open(folder / "journal.sqlite") as journal:
+    with Journal.open(folder / JOURNAL) as journal:
         for kind in ("executed", "replicated"):
             for event in journal.events(kind):
                 payload: Mapping[str, Any] = event.payload if _is_map(event.payload) else {}

@@ -11,6 +11,7 @@ from typing import Any
 from experiments.calibration.journals import cost_ratio, read_folder
 from experiments.calibration.published import read_traces
 from experiments.calibration.records import LoggedStep, TaskLog, add
+from gome_agent.journal import JOURNAL
 from gome_theory import (
     Calibration,
     Estimate,
@@ -166,8 +167,8 @@ class _Settings:
 
 def _read(path: Path, length: float, undirected: bool, missing: list[str]) -> Iterable[TaskLog]:
     if path.is_dir():
-        folders = [path] if (path / "journal.sqlite").is_file() else []
-        folders = folders or sorted(found.parent for found in path.glob("*/journal.sqlite"))
+        folders = [path] if (path / JOURNAL).is_file() else []
+        folders = folders or sorted(found.parent for found in path.glob(f"*/{JOURNAL}"))
         if not folders:
             raise CalibrationError(
                 f"no journal in `{path}` nor in the folders inside: is it the folder of a run?"

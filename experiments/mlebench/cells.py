@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments.lenient import mapping, number
-from experiments.runs import JOURNAL
 from experiments.submitting import write_json
-from gome_agent.journal import Journal, JournalError
-from gome_agent.loop import INTERRUPTED
+from gome_agent.closing import is_over
+from gome_agent.journal import JOURNAL, Journal, JournalError
 
 NOTE = "cell.json"
 CONSOLE = "console.log"
@@ -53,12 +52,9 @@ def read(folder: Path) -> Progress:
         if started is None:
             return Progress("failed" if sentence else "not begun", sentence=sentence)
         settled = [event.payload for event in journal.events("settled")]
-        finished = journal.last("finished")
-        resumed = journal.last("resumed")
+        over = is_over(journal)
     state: State = "open"
-    went_on = resumed is not None and finished is not None and resumed.id > finished.id
-    ended_by = INTERRUPTED if finished is None or went_on else finished.payload.get("ended_by")
-    if ended_by != INTERRUPTED and summary(folder):
+    if over and summary(folder):
         state, sentence = "finished", ""
     scores = [number(step.get("score")) for step in settled]
     best = max((score for score in scores if score is not None), default=None)

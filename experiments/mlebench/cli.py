@@ -143,7 +143,7 @@ def prepare(
     benchmark = _benchmark(source, data_dir, home, python)
     ids = _chosen(benchmark, competitions, split, listed)
     results = preparing.prepare(benchmark, ids, keep_raw=keep_raw, anyway=anyway, told=_progress)
-    _print({result.competition: {**asdict(result)} for result in results})
+    _print({result.competition: asdict(result) for result in results})
     raise typer.Exit(1 if any(result.outcome == "failed" for result in results) else 0)
 
 

@@ -12,8 +12,7 @@ from experiments.mlebench import grades, results
 from experiments.mlebench.grid import LEVELS
 from experiments.mlebench.report import shown
 from experiments.mlebench.results import MEASURES, Results, Row
-from experiments.runs import JOURNAL
-from gome_agent.journal import Journal
+from gome_agent.journal import JOURNAL, Journal
 
 _SEEDS_WANTED = 3
 

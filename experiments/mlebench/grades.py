@@ -19,9 +19,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, FiniteFloat, Validati
 
 from experiments.lenient import mapping
 from experiments.mlebench.grid import GridError
-from experiments.runs import JOURNAL
 from experiments.submitting import write_json
-from gome_agent.journal import Journal
+from gome_agent.journal import JOURNAL, Journal
 from gome_agent.secrets import redaction
 from gome_agent.tasks.mlebench.base import Report
 

@@ -23,7 +23,7 @@ from optimizers.budget import parse_budget
 FILE = "grid.json"
 LEVELS = ("low", "medium", "high")
 """Complexities by which the benchmark reports; `low` is the Lite split."""
-WHERE = ("python", "sandbox", "gpus", "gpu_slots", "benchmark")
+WHERE = ("python", "sandbox", "gpus", "gpu_slots", "benchmark", "data_dir")
 """Decide where something is run, never what; a run that is resumed is told of them anew."""
 _MAY_GROW = ("competitions", "strategies", "seeds")
 

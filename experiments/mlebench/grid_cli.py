@@ -6,12 +6,9 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from gome_agent.tasks.mlebench.benchmark import Benchmark
 
 Folder = Annotated[Path, typer.Argument(metavar="OUT", help="The --out of `gome mlebench run`.")]
 Home = Annotated[
@@ -133,9 +130,10 @@ def grade(
     """Grade finished runs on the held-out answers; status 1 if the graders failed on some."""
     from experiments.mlebench import showing
     from experiments.mlebench.grid import load
+    from gome_agent.tasks.mlebench.benchmark import Benchmark
 
     grid = load(out)
-    benchmark = _benchmark(home or (Path(grid.benchmark) if grid.benchmark else None))
+    benchmark = Benchmark.load(home or (Path(grid.benchmark) if grid.benchmark else None))
     if grid.data_dir:
         benchmark = replace(benchmark, data_dir=Path(grid.data_dir))
     final_of = partial(benchmark.final, shipped_thresholds=shipped_thresholds)
@@ -171,9 +169,3 @@ def leaderboard(
     from experiments.mlebench import showing
 
     showing.leaderboard(out, to, hardware=hardware, agent=agent, pad_missing=pad_missing)
-
-
-def _benchmark(home: Path | None) -> Benchmark:
-    from gome_agent.tasks.mlebench.benchmark import Benchmark
-
-    return Benchmark.load(home)

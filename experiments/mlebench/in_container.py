@@ -173,14 +173,15 @@ def _age() -> float:
 def _save(out: Path, logs: Path) -> None:
     """Copy what tells of the run to where the benchmark keeps logs."""
     from experiments.mlebench.container import put
+    from gome_agent.journal import JOURNAL
 
     logs.mkdir(parents=True, exist_ok=True)
     if (out / "summary.json").is_file():
         put(out / "summary.json", logs / "summary.json")
-    if (out / "journal.sqlite").is_file():
+    if (out / JOURNAL).is_file():
         with (
-            contextlib.closing(sqlite3.connect(out / "journal.sqlite")) as source,
-            contextlib.closing(sqlite3.connect(logs / "journal.sqlite")) as target,
+            contextlib.closing(sqlite3.connect(out / JOURNAL)) as source,
+            contextlib.closing(sqlite3.connect(logs / JOURNAL)) as target,
         ):
             source.backup(target)
 

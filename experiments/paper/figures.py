@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from pathlib import Path
 
@@ -19,6 +18,7 @@ def used() -> list[str]:
 def draw(study: str, to: Path) -> None:
     """Write the figure of a study as PDF."""
     import matplotlib as mpl
+    import matplotlib.pyplot as plt
 
     from experiments import studies
     from experiments.style import figure_style
@@ -29,4 +29,4 @@ def draw(study: str, to: Path) -> None:
         mpl.rcParams["pdf.fonttype"] = 42
         figure = studies.load(study).figure(table, config)
         figure.savefig(to / f"{study}.pdf", metadata={"CreationDate": None})
-        importlib.import_module("matplotlib.pyplot").close(figure)
+        plt.close(figure)

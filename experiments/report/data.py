@@ -17,7 +17,7 @@ from experiments.lenient import clean, listed, mapping, number, whole
 from experiments.report.clock import Span, timeline_of
 from experiments.report.records import Exchanged, Grade, Run, State, Step, Suggestion, Weighted
 from experiments.report.within import Version, kept_version, moments_of
-from gome_agent.journal import Event, Journal, JournalError, cut
+from gome_agent.journal import JOURNAL, Event, Journal, JournalError, cut
 
 _TEXT_OF_CALLS = 300_000
 """Characters of prompts and replies in all, so that the page stays small."""
@@ -35,7 +35,7 @@ def read_run(run_dir: Path) -> Run:
     Raises:
       JournalError: there is no journal, or it cannot be read.
     """
-    path = run_dir / "journal.sqlite"
+    path = run_dir / JOURNAL
     with Journal.open(path) as journal:
         try:
             events = list(journal.events())

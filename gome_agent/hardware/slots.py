@@ -149,7 +149,7 @@ class GpuSlots:
             raise SlotsError(f"locks for GPUs need the folder `{self.folder}`: {error}") from error
         if owner != os.getuid():
             raise SlotsError(
-                f"`{self.folder}` belongs to another user; set TMPDIR to a folder of your own"
+                f"`{self.folder}` belongs to another user; set XDG_CACHE_HOME to a folder of yours"
             )
 
 
@@ -169,15 +169,17 @@ def _try_lock(path: Path, create: bool = True) -> int | None:
 
 
 def parse_gpus(text: str) -> tuple[int, ...]:
-    """Numbers of cards as they are typed.
+    """Numbers of cards as they are typed; `none` is none.
 
     Raises:
       SlotsError: they are not numbers.
 
-    >>> parse_gpus("0, 2"), parse_gpus("")
-    ((0, 2), ())
+    >>> parse_gpus("0, 2"), parse_gpus("none"), parse_gpus("")
+    ((0, 2), (), ())
     """
+    if text.strip() in ("", "none"):
+        return ()
     try:
-        return tuple(int(part) for part in text.split(",")) if text.strip() else ()
+        return tuple(int(part) for part in text.split(","))
     except ValueError:
         raise SlotsError(f"GPUs are given as numbers, such as 0,1; got {text!r}") from None

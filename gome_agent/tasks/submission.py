@@ -87,7 +87,7 @@ def _table(text: str) -> tuple[list[str], list[list[str]]]:
 def _check_header(header: list[str], expected: list[str]) -> None:
     if header == expected:
         return
-    found = _short(",".join(header))
+    found = short(",".join(header))
     wanted = ",".join(expected)
     if sorted(header) == sorted(expected):
         raise InvalidSubmission(f"The columns are in the order `{found}`; expected `{wanted}`.")
@@ -104,7 +104,7 @@ def _check_header(header: list[str], expected: list[str]) -> None:
     extra = next(name for name in header if name not in expected)
     hint = " (an index: write with `index=False`)" if extra in ("", "Unnamed: 0", "index") else ""
     raise InvalidSubmission(
-        f"Column `{_short(extra)}` is not expected{hint}; the columns are exactly `{wanted}`."
+        f"Column `{short(extra)}` is not expected{hint}; the columns are exactly `{wanted}`."
     )
 
 
@@ -126,7 +126,7 @@ def _check_ids(found: list[str], expected: Sequence[str], column: str) -> None:
     )
     if wrong is None:
         return
-    where = f"Row {wrong + 1} has `{column}` = `{_short(found[wrong])}`; expected"
+    where = f"Row {wrong + 1} has `{column}` = `{short(found[wrong])}`; expected"
     if sorted(found) == sorted(expected):
         raise InvalidSubmission(
             f"{where} `{expected[wrong]}`: the ids are right but not in the order of the test file."
@@ -139,7 +139,7 @@ def _labels(texts: list[str], facts: TaskFacts) -> np.ndarray:
     wrong = next((i for i, text in enumerate(texts) if text not in known), None)
     if wrong is not None:
         raise InvalidSubmission(
-            f"Row {wrong + 1} has `{facts.prediction_columns[0]}` = `{_short(texts[wrong])}`; "
+            f"Row {wrong + 1} has `{facts.prediction_columns[0]}` = `{short(texts[wrong])}`; "
             f"expected one of {', '.join(facts.classes)}."
         )
     return np.array(texts, dtype=str)
@@ -152,7 +152,7 @@ def _numbers(texts: list[str], facts: TaskFacts, column: int) -> np.ndarray:
     for i, text in enumerate(texts):
         value = _number(text)
         if value is None or not math.isfinite(value):
-            found = "is missing" if not text.strip() else f"is `{_short(text)}`"
+            found = "is missing" if not text.strip() else f"is `{short(text)}`"
             raise InvalidSubmission(f"Row {i + 1}: `{name}` {found}; expected a finite number.")
         if not low <= value <= high:
             raise InvalidSubmission(
@@ -183,7 +183,7 @@ def _distributions(probabilities: np.ndarray) -> np.ndarray:
     return probabilities
 
 
-def _short(text: str, limit: int = 60) -> str:
+def short(text: str, limit: int = 60) -> str:
     """Untrusted text, escaped and cut to fit one line of a message."""
     line = repr(text[: limit + 1])[1:-1]
     return line if len(line) <= limit else f"{line[:limit]}..."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 
 from experiments import doctor
 from experiments.cli import app
-from experiments.runs import JOURNAL, RunConfig, _config_of, execute
+from experiments.runs import JOURNAL, RunConfig, _config_of, execute, replay
 from gome_agent.hardware.probing import probe
 from gome_agent.hardware.profiles import PROFILES, UnknownProfile
 from gome_agent.hardware.slots import SlotsError
@@ -121,6 +122,20 @@ def test_a_card_that_is_not_there_is_told_before_anything_runs(tmp_path: Path) -
     with pytest.raises(SandboxUnavailable, match="no GPU 0"):
         execute(RunConfig("digits", hardware="v100"), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_replay_needs_neither_the_interpreter_nor_the_cards(tmp_path: Path) -> None:
+    env = tmp_path / "env"
+    base = getattr(sys, "_base_executable", sys.executable)
+    subprocess.run([base, "-m", "venv", "--without-pip", env], check=True)
+    config = RunConfig("digits", steps=1, sandbox="process", python=str(env / "bin" / "python"))
+    summary = execute(config, tmp_path / "run")  # without packages: a failed step, recorded
+    assert summary["failed"] == 1
+    shutil.rmtree(env)
+    again = replay(tmp_path / "run", tmp_path / "again")
+    assert {**again, "wall_seconds": 0} == {**summary, "wall_seconds": 0}
+    with pytest.raises(SandboxUnavailable):
+        execute(config, tmp_path / "other")
 
 
 def test_a_journal_tells_where_scripts_run() -> None:

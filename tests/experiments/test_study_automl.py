@@ -31,6 +31,15 @@ def _table(scores: dict[str, list[float]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def test_a_cell_serves_other_tasks_and_more_seeds_but_no_other_budget():
+    def key(**changes):
+        return automl.STUDY.decides(replace(CONFIG, **changes), {"task": "digits", "seed": 0})
+
+    assert key(tasks=("digits", "cut"), seeds=5) == key()
+    assert key(steps=3) != key()
+    assert automl.STUDY.decides(CONFIG, {"task": "digits", "seed": 1}) != key()
+
+
 def test_a_lead_is_paired_and_in_units_of_the_tasks_spread():
     """By hand: rmsle, lower is better; the other is worse by 0.1, 0.2 and 0.3."""
     table = _table({"gome": [0.1, 0.2, 0.3], "hgb": [0.2, 0.4, 0.6]})

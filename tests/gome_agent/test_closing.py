@@ -66,7 +66,7 @@ def test_a_run_that_can_go_on_is_open(tmp_path, events):
 def test_a_run_that_was_resumed_to_its_end_is_closed(tmp_path):
     run = make_run(tmp_path / "run", *INTERRUPTED, ("resumed", {}), OVER[1], ("graded", {}))
     with closed(run) as proof:
-        proof.require(run / "submission.csv")
+        assert proof.require(run / "submission.csv") == (run / "submission.csv").resolve()
 
 
 def test_one_open_run_keeps_all_of_them_from_being_closed(tmp_path):
@@ -80,8 +80,9 @@ def test_one_open_run_keeps_all_of_them_from_being_closed(tmp_path):
 def test_a_folder_named_twice_is_one_run(tmp_path):
     run = make_run(tmp_path / "run", *OVER)
     (tmp_path / "other").symlink_to(run)
-    with closed(run, tmp_path / "other"):
-        pass
+    with closed(run, tmp_path / "other") as proof:
+        file = tmp_path / "other" / "submission.csv"
+        assert proof.require(file) == (run / "submission.csv").resolve()
 
 
 def test_a_run_at_work_in_another_process_is_not_closed(tmp_path):

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from gome_agent.tasks.submission import short as short
+
 
 class Repair(NamedTuple):
     """What was wrong, and what was done about it; clauses without a full stop."""
@@ -41,9 +43,3 @@ def plain(text: str) -> str:
 def listed(names: Sequence[str], at_most: int = 8) -> str:
     shown = ", ".join(f"`{short(name)}`" for name in names[:at_most])
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"
-
-
-def short(text: str, limit: int = 60) -> str:
-    """Untrusted text, escaped and cut to fit one line of a message."""
-    line = repr(text[: limit + 1])[1:-1]
-    return line if len(line) <= limit else f"{line[:limit]}..."

@@ -332,7 +332,11 @@ def test_the_command_of_a_run_is_understood():
     from experiments.cli import app
 
     command = typer.main.get_command(app).commands["run"]
-    for made in (small(), small(hardware="v100", gpus="0,1", benchmark="home", model="a/b")):
+    for made in (
+        small(),
+        small(hardware="v100", gpus="none", data_dir="data"),
+        small(hardware="v100", gpus="0,1", benchmark="home", model="a/b"),
+    ):
         words = running.beginning(made, made.cells[0], grids.Path("out"))[4:]
         context = command.make_context("run", words)
         assert context.params["task"] == "mlebench:made-up-a"

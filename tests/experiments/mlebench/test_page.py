@@ -43,11 +43,11 @@ def test_the_page_goes_all_the_way():
 def test_strategies_of_the_page_can_be_built():
     from experiments.spec import build_strategy, split
 
-    for line in commands():
-        words = shlex.split(line)
-        if "--strategy" in words:
-            for strategy in split(words[words.index("--strategy") + 1]):
-                build_strategy(strategy)
+    lines = [shlex.split(line) for line in commands()]
+    typed = {words[words.index("--strategy") + 1] for words in lines if "--strategy" in words}
+    assert {strategy for each in typed for strategy in split(each)} == {"gome", "aide(drafts=5)"}
+    for each in typed:
+        assert all(build_strategy(strategy).policy for strategy in split(each))
 
 
 def test_numbers_of_the_page_are_those_of_the_facts():

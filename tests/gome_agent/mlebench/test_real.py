@@ -21,7 +21,7 @@ from gome_agent.closing import closed_around
 from gome_agent.tasks.mlebench.base import BenchmarkError
 from gome_agent.tasks.mlebench.benchmark import Benchmark, shipped_split
 from gome_agent.tasks.mlebench.client import environment
-from gome_agent.tasks.mlebench.environment import add, pins
+from gome_agent.tasks.mlebench.environment import pins
 from gome_agent.tasks.mlebench.preflight import preflight
 from tests.gome_agent.mlebench import raw_data
 
@@ -126,7 +126,9 @@ def test_all_competitions_load(real, rollout):
 
 
 def test_the_packages_are_those_that_are_pinned(real):
-    add(real, [f"{name}=={version}" for name, version in pins().items()], print)
+    with real.doctor() as doctor:
+        versions = doctor.ask("about", packages=list(pins()))["versions"]
+    assert {name: versions[name] for name in pins()} == pins()
 
 
 @pytest.mark.parametrize("competition", [*RAW, LEAF])
